@@ -1,0 +1,15 @@
+//! What to compute on a batch: expressions, binding, kernels, aggregate functions.
+//!
+//! ```text
+//!   Expr (by name) --bind(schema)--> BoundExpr (by index, typed) --evaluate(batch)--> Value
+//! ```
+//!
+//! This crate knows no files, plans, tasks or memory limits: a batch goes in, arrays come out.
+
+pub mod aggregate;
+mod expr;
+pub mod function;
+mod value;
+
+pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
+pub use value::{Value, plain, plain_type};
