@@ -9,7 +9,9 @@
 pub mod aggregate;
 mod expr;
 pub mod function;
+mod sort_key;
 mod value;
 
 pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
+pub use sort_key::SortKey;
 pub use value::{Value, plain, plain_type};
