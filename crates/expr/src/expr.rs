@@ -80,17 +80,18 @@ pub enum UnaryOp {
 /// An operator of two operands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BinaryOp {
-    /// `+`, checked; also date or timestamp + interval.
+    /// `+`, checked; also date or timestamp + interval. Integers below 64 bits are computed in Int64.
     Add,
     /// `-`, checked; also timestamps and intervals.
     Subtract,
     /// `*`, checked.
     Multiply,
-    /// `/`: float division, always Float64 (or Decimal for two decimals).
+    /// `/`: float division, always Float64; a zero divisor gives infinity or NaN.
     Divide,
-    /// `//`: integer division, as in DuckDB; NULL where the divisor is zero.
+    /// `//`: integer division towards zero, and plain division for others; a zero divisor is an
+    /// error, as in DuckDB.
     IntegerDivide,
-    /// `%`; NULL where the divisor is zero, as in DuckDB.
+    /// `%`, with the sign of the dividend. A zero divisor is an error, but NaN for floats.
     Modulo,
     /// `=`.
     Eq,

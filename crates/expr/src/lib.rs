@@ -7,11 +7,21 @@
 //! This crate knows no files, plans, tasks or memory limits: a batch goes in, arrays come out.
 
 pub mod aggregate;
+mod build;
+mod display;
 mod expr;
 pub mod function;
+mod kernel;
 mod sort_key;
 mod value;
+mod walk;
 
+pub use build::{
+    IntoLiteral, Then, When, aggregate, call, coalesce, col, corr, count_all, covar, greatest,
+    least, len, lit, null, when,
+};
+pub use display::type_name;
 pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
 pub use sort_key::SortKey;
 pub use value::{Value, plain, plain_type};
+pub use walk::{conjunction, split_conjunction};

@@ -1,0 +1,619 @@
+//! Builders: expressions written in Rust, `col("price").gt(lit(10)).and(col("size").is_not_null())`.
+//!
+//! Nothing is checked here; that is [`crate::bind`]'s work. Everything that is not an expression but
+//! becomes a constant (`5`, `"x"`, `None::<i64>`, dates) goes through [`IntoLiteral`].
+
+use std::ops;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Int64Array, NullArray, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
+};
+use arrow::datatypes::{DataType, TimeUnit};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
+
+use crate::aggregate::AggregateFunction;
+use crate::expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
+
+/// The column `name`.
+pub fn col(name: impl Into<String>) -> Expr {
+    Expr::Column(Column { relation: None, name: name.into(), span: Span::NONE })
+}
+
+/// A constant.
+pub fn lit(value: impl IntoLiteral) -> Expr {
+    Expr::Literal(value.into_literal())
+}
+
+/// NULL of no type.
+pub fn null() -> Expr {
+    Expr::Literal(Literal(Arc::new(NullArray::new(1))))
+}
+
+/// The number of rows: `count(*)`.
+pub fn count_all() -> Expr {
+    aggregate(AggregateFunction::Count, vec![])
+}
+
+/// The number of rows, as Polars names it.
+pub fn len() -> Expr {
+    count_all()
+}
+
+/// Pearson's correlation of `x` and `y`.
+pub fn corr(x: impl Into<Expr>, y: impl Into<Expr>) -> Expr {
+    aggregate(AggregateFunction::Corr, vec![x.into(), y.into()])
+}
+
+/// The sample covariance of `x` and `y`.
+pub fn covar(x: impl Into<Expr>, y: impl Into<Expr>) -> Expr {
+    aggregate(AggregateFunction::CovarSample, vec![x.into(), y.into()])
+}
+
+/// The first of `args` that is not NULL.
+pub fn coalesce(args: impl IntoIterator<Item = Expr>) -> Expr {
+    call("coalesce", args)
+}
+
+/// The largest of `args` in each row, skipping NULLs.
+pub fn greatest(args: impl IntoIterator<Item = Expr>) -> Expr {
+    call("greatest", args)
+}
+
+/// The smallest of `args` in each row, skipping NULLs.
+pub fn least(args: impl IntoIterator<Item = Expr>) -> Expr {
+    call("least", args)
+}
+
+/// The scalar function `name`; looked up when bound.
+pub fn call(name: impl Into<String>, args: impl IntoIterator<Item = Expr>) -> Expr {
+    let name = name.into().to_lowercase();
+    Expr::Call { name, args: args.into_iter().collect(), span: Span::NONE }
+}
+
+/// The aggregate `function` of `args`.
+pub fn aggregate(function: AggregateFunction, args: Vec<Expr>) -> Expr {
+    let call = AggregateCall { function, args, distinct: false, filter: None, span: Span::NONE };
+    Expr::Aggregate(Arc::new(call))
+}
+
+/// Begins `CASE WHEN condition THEN ..`.
+pub fn when(condition: impl Into<Expr>) -> When {
+    When { branches: vec![], condition: condition.into() }
+}
+
+/// `CASE .. WHEN condition`, waiting for its value.
+#[derive(Clone, Debug)]
+pub struct When {
+    branches: Vec<(Expr, Expr)>,
+    condition: Expr,
+}
+
+impl When {
+    /// The value where the condition is true.
+    pub fn then(mut self, value: impl Into<Expr>) -> Then {
+        self.branches.push((self.condition, value.into()));
+        Then { branches: self.branches }
+    }
+}
+
+/// `CASE WHEN .. THEN ..`, waiting for another condition or its end.
+#[derive(Clone, Debug)]
+pub struct Then {
+    branches: Vec<(Expr, Expr)>,
+}
+
+impl Then {
+    /// Another condition, for the rows that no earlier one has taken.
+    pub fn when(self, condition: impl Into<Expr>) -> When {
+        When { branches: self.branches, condition: condition.into() }
+    }
+
+    /// The value of the other rows.
+    pub fn otherwise(self, value: impl Into<Expr>) -> Expr {
+        self.case(Some(Box::new(value.into())))
+    }
+
+    /// NULL for the other rows.
+    pub fn end(self) -> Expr {
+        self.case(None)
+    }
+
+    fn case(self, otherwise: Option<Box<Expr>>) -> Expr {
+        Expr::Case { operand: None, branches: self.branches, otherwise, span: Span::NONE }
+    }
+}
+
+impl From<Then> for Expr {
+    fn from(then: Then) -> Self {
+        then.end()
+    }
+}
+
+/// What can become a constant.
+pub trait IntoLiteral {
+    /// The type of the constant.
+    fn data_type() -> DataType
+    where
+        Self: Sized;
+
+    /// The constant.
+    fn into_literal(self) -> Literal;
+}
+
+/// `From<T>` would give an array of one; this says it for each type arrow has an array for.
+macro_rules! primitive_literal {
+    ($($native:ty => $array:ident, $data_type:expr;)*) => {$(
+        impl IntoLiteral for $native {
+            fn data_type() -> DataType {
+                $data_type
+            }
+
+            fn into_literal(self) -> Literal {
+                Literal(Arc::new($array::from(vec![self])))
+            }
+        }
+    )*};
+}
+
+primitive_literal! {
+    bool => BooleanArray, DataType::Boolean;
+    i8 => Int8Array, DataType::Int8;
+    i16 => Int16Array, DataType::Int16;
+    i32 => Int32Array, DataType::Int32;
+    i64 => Int64Array, DataType::Int64;
+    u8 => UInt8Array, DataType::UInt8;
+    u16 => UInt16Array, DataType::UInt16;
+    u32 => UInt32Array, DataType::UInt32;
+    u64 => UInt64Array, DataType::UInt64;
+    f32 => Float32Array, DataType::Float32;
+    f64 => Float64Array, DataType::Float64;
+    &str => StringArray, DataType::Utf8;
+    String => StringArray, DataType::Utf8;
+}
+
+impl IntoLiteral for &String {
+    fn data_type() -> DataType {
+        DataType::Utf8
+    }
+
+    fn into_literal(self) -> Literal {
+        self.as_str().into_literal()
+    }
+}
+
+impl IntoLiteral for i128 {
+    fn data_type() -> DataType {
+        DataType::Decimal128(38, 0)
+    }
+
+    fn into_literal(self) -> Literal {
+        Literal(Arc::new(Decimal128Array::from(vec![self]).with_data_type(Self::data_type())))
+    }
+}
+
+impl IntoLiteral for NaiveDate {
+    fn data_type() -> DataType {
+        DataType::Date32
+    }
+
+    fn into_literal(self) -> Literal {
+        let days = self.signed_duration_since(NaiveDate::default()).num_days();
+        Literal(Arc::new(Date32Array::from(vec![i32::try_from(days).unwrap_or(i32::MAX)])))
+    }
+}
+
+impl IntoLiteral for NaiveDateTime {
+    fn data_type() -> DataType {
+        DataType::Timestamp(TimeUnit::Microsecond, None)
+    }
+
+    fn into_literal(self) -> Literal {
+        let micros = self.and_utc().timestamp_micros();
+        Literal(Arc::new(TimestampMicrosecondArray::from(vec![micros])))
+    }
+}
+
+impl IntoLiteral for DateTime<Utc> {
+    fn data_type() -> DataType {
+        DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+    }
+
+    fn into_literal(self) -> Literal {
+        let instant = TimestampMicrosecondArray::from(vec![self.timestamp_micros()]);
+        Literal(Arc::new(instant.with_timezone("UTC")))
+    }
+}
+
+impl IntoLiteral for NaiveTime {
+    fn data_type() -> DataType {
+        DataType::Time64(TimeUnit::Microsecond)
+    }
+
+    fn into_literal(self) -> Literal {
+        let seconds = i64::from(self.num_seconds_from_midnight());
+        let micros = seconds * 1_000_000 + i64::from(self.nanosecond() / 1_000);
+        Literal(Arc::new(Time64MicrosecondArray::from(vec![micros])))
+    }
+}
+
+impl<T: IntoLiteral> IntoLiteral for Option<T> {
+    fn data_type() -> DataType {
+        T::data_type()
+    }
+
+    fn into_literal(self) -> Literal {
+        match self {
+            Some(value) => value.into_literal(),
+            None => Literal(new_null_array(&T::data_type(), 1)),
+        }
+    }
+}
+
+impl<T: IntoLiteral> From<T> for Expr {
+    fn from(value: T) -> Self {
+        lit(value)
+    }
+}
+
+impl From<Literal> for Expr {
+    fn from(literal: Literal) -> Self {
+        Expr::Literal(literal)
+    }
+}
+
+impl From<ArrayRef> for Literal {
+    /// The first value of `array`.
+    fn from(array: ArrayRef) -> Self {
+        Literal(array.slice(0, 1))
+    }
+}
+
+/// The names of these methods are those of SQL and Polars, and they take what becomes an expression.
+#[allow(clippy::should_implement_trait)]
+impl Expr {
+    /// The column `name` of the table `relation`, such as `left`.
+    pub fn column(relation: Option<&str>, name: impl Into<String>) -> Expr {
+        let relation = relation.map(str::to_string);
+        Expr::Column(Column { relation, name: name.into(), span: Span::NONE })
+    }
+
+    /// `self op right`.
+    pub fn binary(self, op: BinaryOp, right: impl Into<Expr>) -> Expr {
+        let (left, right) = (Box::new(self), Box::new(right.into()));
+        Expr::Binary { left, op, right, span: Span::NONE }
+    }
+
+    /// `op self`.
+    pub fn unary(self, op: UnaryOp) -> Expr {
+        Expr::Unary { op, expr: Box::new(self), span: Span::NONE }
+    }
+
+    /// `self = right`.
+    pub fn eq(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::Eq, right)
+    }
+
+    /// `self <> right`.
+    pub fn neq(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::NotEq, right)
+    }
+
+    /// `self < right`.
+    pub fn lt(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::Lt, right)
+    }
+
+    /// `self <= right`.
+    pub fn lt_eq(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::LtEq, right)
+    }
+
+    /// `self > right`.
+    pub fn gt(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::Gt, right)
+    }
+
+    /// `self >= right`.
+    pub fn gt_eq(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::GtEq, right)
+    }
+
+    /// Equal, with NULL equal to NULL.
+    pub fn eq_null_safe(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::IsNotDistinctFrom, right)
+    }
+
+    /// `self AND right`.
+    pub fn and(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::And, right)
+    }
+
+    /// `self OR right`.
+    pub fn or(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::Or, right)
+    }
+
+    /// `NOT self`.
+    pub fn not(self) -> Expr {
+        self.unary(UnaryOp::Not)
+    }
+
+    /// `self || right`.
+    pub fn concat(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::Concat, right)
+    }
+
+    /// `self // right`.
+    pub fn floor_div(self, right: impl Into<Expr>) -> Expr {
+        self.binary(BinaryOp::IntegerDivide, right)
+    }
+
+    /// `self IS NULL`.
+    pub fn is_null(self) -> Expr {
+        self.unary(UnaryOp::IsNull)
+    }
+
+    /// `self IS NOT NULL`.
+    pub fn is_not_null(self) -> Expr {
+        self.unary(UnaryOp::IsNotNull)
+    }
+
+    /// `self IN (list)`.
+    pub fn is_in<T: Into<Expr>>(self, list: impl IntoIterator<Item = T>) -> Expr {
+        let list = list.into_iter().map(Into::into).collect();
+        Expr::InList { expr: Box::new(self), list, negated: false, span: Span::NONE }
+    }
+
+    /// `self >= low AND self <= high`.
+    pub fn is_between(self, low: impl Into<Expr>, high: impl Into<Expr>) -> Expr {
+        self.clone().gt_eq(low).and(self.lt_eq(high))
+    }
+
+    /// `self LIKE pattern`.
+    pub fn like(self, pattern: impl Into<Expr>) -> Expr {
+        self.like_with(pattern.into(), false)
+    }
+
+    /// `self ILIKE pattern`.
+    pub fn ilike(self, pattern: impl Into<Expr>) -> Expr {
+        self.like_with(pattern.into(), true)
+    }
+
+    fn like_with(self, pattern: Expr, case_insensitive: bool) -> Expr {
+        let (expr, pattern) = (Box::new(self), Box::new(pattern));
+        let (negated, escape, span) = (false, None, Span::NONE);
+        Expr::Like(Like { expr, pattern, negated, case_insensitive, escape, span })
+    }
+
+    /// `CAST(self AS to)`.
+    pub fn cast(self, to: DataType) -> Expr {
+        Expr::Cast { expr: Box::new(self), to, strict: true, span: Span::NONE }
+    }
+
+    /// `TRY_CAST(self AS to)`: NULL for what does not fit.
+    pub fn try_cast(self, to: DataType) -> Expr {
+        Expr::Cast { expr: Box::new(self), to, strict: false, span: Span::NONE }
+    }
+
+    /// `self AS name`.
+    pub fn alias(self, name: impl Into<String>) -> Expr {
+        Expr::Alias(Box::new(self), name.into())
+    }
+
+    /// `value` where this is NULL.
+    pub fn fill_null(self, value: impl Into<Expr>) -> Expr {
+        coalesce([self, value.into()])
+    }
+
+    /// NULL where this equals `value`.
+    pub fn nullif(self, value: impl Into<Expr>) -> Expr {
+        call("nullif", [self, value.into()])
+    }
+
+    /// The scalar function `name` of this, then `args`.
+    pub fn call(self, name: &str, args: impl IntoIterator<Item = Expr>) -> Expr {
+        call(name, std::iter::once(self).chain(args))
+    }
+
+    /// The absolute value.
+    pub fn abs(self) -> Expr {
+        self.call("abs", [])
+    }
+
+    /// Rounded half away from zero to `digits` decimals.
+    pub fn round(self, digits: i32) -> Expr {
+        self.call("round", [lit(digits)])
+    }
+
+    /// Rounded down.
+    pub fn floor(self) -> Expr {
+        self.call("floor", [])
+    }
+
+    /// Rounded up.
+    pub fn ceil(self) -> Expr {
+        self.call("ceil", [])
+    }
+
+    /// The square root.
+    pub fn sqrt(self) -> Expr {
+        self.call("sqrt", [])
+    }
+
+    /// The exponential.
+    pub fn exp(self) -> Expr {
+        self.call("exp", [])
+    }
+
+    /// The natural logarithm.
+    pub fn ln(self) -> Expr {
+        self.call("ln", [])
+    }
+
+    /// To the power of `exponent`.
+    pub fn pow(self, exponent: impl Into<Expr>) -> Expr {
+        self.call("pow", [exponent.into()])
+    }
+
+    /// The aggregate `function` of this.
+    pub fn aggregate(self, function: AggregateFunction) -> Expr {
+        aggregate(function, vec![self])
+    }
+
+    /// The sum.
+    pub fn sum(self) -> Expr {
+        self.aggregate(AggregateFunction::Sum)
+    }
+
+    /// The mean.
+    pub fn mean(self) -> Expr {
+        self.aggregate(AggregateFunction::Mean)
+    }
+
+    /// The smallest value.
+    pub fn min(self) -> Expr {
+        self.aggregate(AggregateFunction::Min)
+    }
+
+    /// The largest value.
+    pub fn max(self) -> Expr {
+        self.aggregate(AggregateFunction::Max)
+    }
+
+    /// The number of values that are not NULL.
+    pub fn count(self) -> Expr {
+        self.aggregate(AggregateFunction::Count)
+    }
+
+    /// The number of different values that are not NULL.
+    pub fn n_unique(self) -> Expr {
+        self.count().distinct()
+    }
+
+    /// The sample variance.
+    pub fn var(self) -> Expr {
+        self.aggregate(AggregateFunction::VarSample)
+    }
+
+    /// The sample standard deviation.
+    pub fn std(self) -> Expr {
+        self.aggregate(AggregateFunction::StdSample)
+    }
+
+    /// The first value that is not NULL.
+    pub fn first(self) -> Expr {
+        self.aggregate(AggregateFunction::First)
+    }
+
+    /// The last value that is not NULL.
+    pub fn last(self) -> Expr {
+        self.aggregate(AggregateFunction::Last)
+    }
+
+    /// Whether all are true.
+    pub fn bool_and(self) -> Expr {
+        self.aggregate(AggregateFunction::BoolAnd)
+    }
+
+    /// Whether all are true.
+    pub fn all(self) -> Expr {
+        self.bool_and()
+    }
+
+    /// Whether any is true.
+    pub fn bool_or(self) -> Expr {
+        self.aggregate(AggregateFunction::BoolOr)
+    }
+
+    /// Whether any is true.
+    pub fn any(self) -> Expr {
+        self.bool_or()
+    }
+
+    /// An aggregate over its different arguments only; nothing changes for other expressions.
+    pub fn distinct(self) -> Expr {
+        self.map_aggregate(|call| call.distinct = true)
+    }
+
+    /// An aggregate over the rows where `predicate` is true; nothing changes for other expressions.
+    pub fn filter(self, predicate: impl Into<Expr>) -> Expr {
+        let predicate = predicate.into();
+        self.map_aggregate(move |call| {
+            let filter = match call.filter.take() {
+                Some(earlier) => earlier.and(predicate),
+                None => predicate,
+            };
+            call.filter = Some(Box::new(filter));
+        })
+    }
+
+    fn map_aggregate(self, change: impl FnOnce(&mut AggregateCall)) -> Expr {
+        match self {
+            Expr::Aggregate(mut call) => {
+                change(Arc::make_mut(&mut call));
+                Expr::Aggregate(call)
+            }
+            Expr::Alias(expr, name) => Expr::Alias(Box::new(expr.map_aggregate(change)), name),
+            other => other,
+        }
+    }
+}
+
+impl<T: Into<Expr>> ops::Add<T> for Expr {
+    type Output = Expr;
+
+    fn add(self, right: T) -> Expr {
+        self.binary(BinaryOp::Add, right)
+    }
+}
+
+impl<T: Into<Expr>> ops::Sub<T> for Expr {
+    type Output = Expr;
+
+    fn sub(self, right: T) -> Expr {
+        self.binary(BinaryOp::Subtract, right)
+    }
+}
+
+impl<T: Into<Expr>> ops::Mul<T> for Expr {
+    type Output = Expr;
+
+    fn mul(self, right: T) -> Expr {
+        self.binary(BinaryOp::Multiply, right)
+    }
+}
+
+impl<T: Into<Expr>> ops::Div<T> for Expr {
+    type Output = Expr;
+
+    fn div(self, right: T) -> Expr {
+        self.binary(BinaryOp::Divide, right)
+    }
+}
+
+impl<T: Into<Expr>> ops::Rem<T> for Expr {
+    type Output = Expr;
+
+    fn rem(self, right: T) -> Expr {
+        self.binary(BinaryOp::Modulo, right)
+    }
+}
+
+impl ops::Neg for Expr {
+    type Output = Expr;
+
+    fn neg(self) -> Expr {
+        self.unary(UnaryOp::Negate)
+    }
+}
+
+impl ops::Not for Expr {
+    type Output = Expr;
+
+    fn not(self) -> Expr {
+        self.unary(UnaryOp::Not)
+    }
+}

@@ -1,0 +1,6 @@
+//! The work on arrays that expressions are made of, a file for each family.
+//!
+//! Operands come with the types that [`crate::coerce`] has settled; what a kernel does with NULLs,
+//! NaN and overflow is DuckDB's answer. Kernels know no columns' names; the caller adds them to errors.
+
+pub mod text;
