@@ -1,10 +1,27 @@
 //! Scalar functions: a table of them by name, each with its types and its kernel.
 //!
 //! A family of functions is a file; a function is one [`Function`] entry in its file's list.
+//!
+//! ```text
+//!   name --lookup--> Function --resolve(arguments)--> Signature --(cast)--> evaluate(Call) --> Value
+//! ```
+//!
+//! Nothing here knows columns by name, operators, or how arguments are cast.
+
+mod argument;
+mod numeric;
+mod pattern;
+mod string;
+mod temporal;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use dframe_core::Result;
+use dframe_core::{Error, Result};
+
+pub use argument::Argument;
 
 use crate::value::Value;
 
@@ -23,12 +40,29 @@ pub struct Function {
     pub names: &'static [&'static str],
     /// One line for documentation and errors: `substr(string, start [, length])`.
     pub usage: &'static str,
-    /// The types for arguments of these types; an error says what is wrong with them. Dictionary
-    /// encoding is already taken off; NULL literals come as [`DataType::Null`].
-    pub signature: fn(&[DataType]) -> Result<Signature>,
+    /// The types for these arguments; an error says what is wrong with them. Dictionary encoding is
+    /// already taken off; NULL literals come as [`DataType::Null`]. Call [`Function::resolve`], which
+    /// adds the usage to errors.
+    pub signature: fn(&[Argument]) -> Result<Signature>,
     /// Computes the function on plain arguments of the signature's types. Scalar arguments come as
     /// [`Value::Scalar`]; `rows` is the length of the result unless all arguments are scalars, in which case a scalar may be returned.
     pub evaluate: fn(&Call<'_>) -> Result<Value>,
+}
+
+impl Function {
+    /// The name, without aliases.
+    pub fn name(&self) -> &'static str {
+        self.names[0]
+    }
+
+    /// The types for these arguments; errors name the function and its usage.
+    pub fn resolve(&self, args: &[Argument]) -> Result<Signature> {
+        (self.signature)(args).map_err(|error| match error.remedy_text() {
+            Some(_) => error,
+            None => Error::new(error.kind(), format!("{}: {}", self.name(), error.message()))
+                .remedy(format!("usage: {}", self.usage)),
+        })
+    }
 }
 
 /// The arguments of one evaluation.
@@ -42,8 +76,45 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Argument `index` as an array of all rows.
+    /// Argument `index` as an array of [`Call::len`] rows.
     pub fn array(&self, index: usize) -> Result<ArrayRef> {
-        self.args[index].clone().into_array(self.rows)
+        self.args[index].clone().into_array(self.len())
     }
+
+    /// The number of values to compute: one if every argument is a scalar.
+    pub fn len(&self) -> usize {
+        if self.is_scalar() { 1 } else { self.rows }
+    }
+
+    /// Whether there are no values to compute.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The result, of [`Call::len`] values.
+    pub fn value(&self, array: ArrayRef) -> Value {
+        if self.is_scalar() { Value::Scalar(array) } else { Value::Array(array) }
+    }
+
+    fn is_scalar(&self) -> bool {
+        self.args.iter().all(|arg| matches!(arg, Value::Scalar(_)))
+    }
+}
+
+/// The function called `name`, which is in lower case.
+pub fn lookup(name: &str) -> Option<&'static Function> {
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
+        functions().flat_map(|f| f.names.iter().map(move |name| (*name, f))).collect()
+    });
+    BY_NAME.get(name).copied()
+}
+
+/// Every name and alias, for suggestions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    functions().flat_map(|function| function.names.iter().copied())
+}
+
+/// Every function, by family.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    [numeric::LIST, string::LIST, pattern::LIST, temporal::LIST].into_iter().flatten()
 }

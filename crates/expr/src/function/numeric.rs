@@ -1,0 +1,5 @@
+//! Functions of numbers.
+
+use super::Function;
+
+pub(super) static LIST: &[Function] = &[];

@@ -1,0 +1,5 @@
+//! Functions of regular expressions.
+
+use super::Function;
+
+pub(super) static LIST: &[Function] = &[];
