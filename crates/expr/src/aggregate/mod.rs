@@ -7,6 +7,22 @@
 //! An [`Accumulator`] holds the states of many groups, column by column; nothing here knows keys, hash
 //! tables, tasks or memory limits. Results do not depend on the order of updates and merges: sums of
 //! floats are exact until they are rounded once, at the end; first and last carry row positions.
+//!
+//! `name` knows what users call the functions, `signature` which types they take; `groups` has the
+//! loops that fold values into states, and each family of functions is a file.
+
+mod bool;
+mod count;
+mod first_last;
+mod groups;
+mod min_max;
+mod min_max_bytes;
+mod name;
+mod signature;
+mod sum_decimal;
+mod sum_int;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -98,10 +114,12 @@ pub enum AggregateFunction {
     StdSample,
     /// Population standard deviation.
     StdPop,
-    /// The value of the first row whose value is not NULL.
+    /// The value of the first row, which may be NULL.
     First,
-    /// The value of the last row whose value is not NULL.
+    /// The value of the last row, which may be NULL.
     Last,
+    /// The value of the first row whose value is not NULL.
+    AnyValue,
     /// Whether all are true.
     BoolAnd,
     /// Whether any is true.

@@ -1,0 +1,253 @@
+//! Folding values into dense per-group states: the loops that every accumulator shares.
+//!
+//! [`Groups`] looks at a batch's group ids once (they are bounds-checked here, so the loops need not),
+//! and picks the loop that keeps the processor busy:
+//!
+//! | shape of the ids | loop |
+//! |---|---|
+//! | one group | the state stays in registers |
+//! | fewer than [`FEW`] groups | [`REPLICAS`] copies of the states, merged at the end: loading what was stored a moment ago stalls |
+//! | long runs (sorted input) | the state stays in registers until the group changes |
+//! | anything else | load, add, store |
+//!
+//! This module does not know what is folded: see the [`Cell`]s of its siblings.
+
+use std::ops::Range;
+
+use arrow::array::BooleanBufferBuilder;
+use arrow::buffer::NullBuffer;
+use dframe_core::{Error, Result};
+
+use super::GroupedRows;
+
+/// At most this many groups are worth replicating.
+const FEW: usize = 16;
+/// The copies of each state for few groups: about the latency of a store-to-load forward.
+const REPLICAS: usize = 4;
+/// The ids that are looked at for runs.
+const SAMPLE: usize = 256;
+
+/// The state of one group, into which values of type `V` are folded.
+pub(super) trait Cell<V>: Copy {
+    /// The state without any value.
+    const EMPTY: Self;
+
+    /// Folds a value in.
+    fn add(&mut self, value: V);
+
+    /// Folds another state in.
+    fn combine(&mut self, other: Self);
+}
+
+/// The group ids of a batch, checked, with the shape they have.
+#[derive(Clone, Copy)]
+pub(super) struct Groups<'a> {
+    ids: &'a [u32],
+    /// Every id is below it.
+    count: usize,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    One,
+    Few,
+    Runs,
+    Scattered,
+}
+
+impl<'a> Groups<'a> {
+    /// Checks that there are `len` ids, and that all are below the group count.
+    pub(super) fn new(rows: &GroupedRows<'a>, len: usize) -> Result<Self> {
+        let ids = rows.groups;
+        if ids.len() != len {
+            let message = format!("{} group ids for {len} rows", ids.len());
+            return Err(Error::internal(message));
+        }
+        let mut low = u32::MAX;
+        let mut high = 0;
+        for &id in ids {
+            low = low.min(id);
+            high = high.max(id);
+        }
+        if !ids.is_empty() && high as usize >= rows.group_count {
+            let message = format!("group id {high} of {} groups", rows.group_count);
+            return Err(Error::internal(message));
+        }
+        Ok(Self { ids, count: rows.group_count, shape: shape(ids, low, high) })
+    }
+
+    /// The ids.
+    pub(super) fn ids(&self) -> &'a [u32] {
+        self.ids
+    }
+
+    /// The number of groups.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Some of the rows.
+    pub(super) fn slice(&self, range: Range<usize>) -> Self {
+        Self { ids: &self.ids[range], ..*self }
+    }
+
+    /// Folds `values` into `cells`, of which there is one for each group; skips those that are NULL.
+    pub(super) fn fold<V: Copy, C: Cell<V>>(
+        &self,
+        cells: &mut [C],
+        values: &[V],
+        nulls: Option<&NullBuffer>,
+    ) {
+        assert!(cells.len() >= self.count && values.len() == self.ids.len());
+        match nulls.filter(|nulls| nulls.null_count() > 0) {
+            None => self.fold_at(cells, values, 0..values.len()),
+            Some(nulls) => {
+                assert_eq!(nulls.len(), values.len());
+                self.fold_at(cells, values, nulls.valid_indices());
+            }
+        }
+    }
+
+    /// Folds the rows `at` in, all of which are below the number of rows.
+    #[inline]
+    fn fold_at<V: Copy, C: Cell<V>>(
+        &self,
+        cells: &mut [C],
+        values: &[V],
+        at: impl Iterator<Item = usize>,
+    ) {
+        // SAFETY: `fold` checks that `values` and `ids` are equally long and makes `at` within them.
+        let rows = at.map(|row| unsafe {
+            (*self.ids.get_unchecked(row) as usize, *values.get_unchecked(row))
+        });
+        match self.shape {
+            Shape::One => fold_one(cells, self.ids, rows),
+            Shape::Few => fold_few(cells, rows),
+            Shape::Runs => fold_runs(cells, rows),
+            Shape::Scattered => fold_scattered(cells, rows),
+        }
+    }
+}
+
+fn shape(ids: &[u32], low: u32, high: u32) -> Shape {
+    let sample = &ids[..ids.len().min(SAMPLE)];
+    let changes = sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    if low >= high {
+        Shape::One
+    } else if changes * 8 < sample.len() {
+        Shape::Runs
+    } else if (high as usize) < FEW {
+        Shape::Few
+    } else {
+        Shape::Scattered
+    }
+}
+
+fn fold_one<V: Copy, C: Cell<V>>(
+    cells: &mut [C],
+    ids: &[u32],
+    rows: impl Iterator<Item = (usize, V)>,
+) {
+    let Some(&group) = ids.first() else { return };
+    let mut cell = C::EMPTY;
+    rows.for_each(|(_, value)| cell.add(value));
+    cells[group as usize].combine(cell);
+}
+
+fn fold_few<V: Copy, C: Cell<V>>(cells: &mut [C], rows: impl Iterator<Item = (usize, V)>) {
+    let mut replicas = [[C::EMPTY; FEW]; REPLICAS];
+    let mut turn = 0;
+    rows.for_each(|(group, value)| {
+        replicas[turn % REPLICAS][group % FEW].add(value);
+        turn += 1;
+    });
+    for replica in &replicas {
+        for (cell, part) in cells.iter_mut().zip(replica) {
+            cell.combine(*part);
+        }
+    }
+}
+
+fn fold_runs<V: Copy, C: Cell<V>>(cells: &mut [C], rows: impl Iterator<Item = (usize, V)>) {
+    let mut current = 0;
+    let mut cell = C::EMPTY;
+    rows.for_each(|(group, value)| {
+        if group != current {
+            cells[current].combine(cell);
+            (current, cell) = (group, C::EMPTY);
+        }
+        cell.add(value);
+    });
+    cells[current].combine(cell);
+}
+
+#[inline]
+fn fold_scattered<V: Copy, C: Cell<V>>(cells: &mut [C], rows: impl Iterator<Item = (usize, V)>) {
+    rows.for_each(|(group, value)| {
+        // SAFETY: `Groups::new` checked every id against the count, `fold` the count against `cells`.
+        unsafe { cells.get_unchecked_mut(group) }.add(value);
+    });
+}
+
+/// Which groups have had a value: for functions that return NULL when there was none.
+#[derive(Default)]
+pub(super) struct Seen {
+    flags: Vec<Flag>,
+    /// The groups below it have all been seen, so that batches need not say so again.
+    complete: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Flag(bool);
+
+impl Cell<()> for Flag {
+    const EMPTY: Self = Flag(false);
+
+    #[inline]
+    fn add(&mut self, (): ()) {
+        self.0 = true;
+    }
+
+    fn combine(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl Seen {
+    /// Marks the groups of the rows that are not NULL.
+    pub(super) fn mark(&mut self, groups: &Groups<'_>, nulls: Option<&NullBuffer>) {
+        if self.flags.len() < groups.count() {
+            self.flags.resize(groups.count(), Flag(false));
+        }
+        if self.complete >= groups.count() {
+            return;
+        }
+        groups.fold(&mut self.flags, &vec![(); groups.ids().len()], nulls);
+        let rest = &self.flags[self.complete..];
+        self.complete += rest.iter().position(|flag| !flag.0).unwrap_or(rest.len());
+    }
+
+    /// NULL where nothing was seen; forgets it all.
+    pub(super) fn take_nulls(&mut self) -> Option<NullBuffer> {
+        let seen = std::mem::take(self);
+        if seen.complete >= seen.flags.len() {
+            return None;
+        }
+        let mut bits = BooleanBufferBuilder::new(seen.flags.len());
+        seen.flags.iter().for_each(|flag| bits.append(flag.0));
+        Some(NullBuffer::new(bits.finish()))
+    }
+
+    /// The bytes held.
+    pub(super) fn memory(&self) -> usize {
+        self.flags.capacity()
+    }
+}
+
+/// Makes `cells` hold at least `count` states.
+pub(super) fn grow<V, C: Cell<V>>(cells: &mut Vec<C>, count: usize) {
+    if cells.len() < count {
+        cells.resize(count, C::EMPTY);
+    }
+}

@@ -1,0 +1,242 @@
+//! Which types the functions take, keep and return, and the accumulator for each.
+
+use arrow::datatypes::{
+    DataType, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Field, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use dframe_core::{Error, Result};
+
+use super::bool::Bools;
+use super::count::Count;
+use super::first_last::{Order, Pick};
+use super::min_max::{End, Extreme, Greatest, Least};
+use super::min_max_bytes::ExtremeBytes;
+use super::sum_decimal::{DecimalSum, RAW_256};
+use super::sum_int::{IntSum, RAW_128};
+use super::{Accumulator, AggregateFunction, AggregateSignature, BoundAggregate};
+use crate::plain_type;
+
+/// Decimals of at most so many digits are summed in 128 bits.
+const DIGITS_128: u8 = 25;
+
+impl AggregateFunction {
+    /// Chooses the types that it works on for arguments of these types.
+    pub fn bind(&self, arg_types: &[DataType]) -> Result<BoundAggregate> {
+        if let Self::User(user) = self {
+            return Ok(BoundAggregate { function: self.clone(), signature: user.bind(arg_types)? });
+        }
+        self.check_count(arg_types.len())?;
+        let args: Vec<&DataType> = arg_types.iter().map(plain_type).collect();
+        let signature = match self {
+            Self::Count => Some(count(&args)),
+            Self::Sum => sum(args[0]),
+            Self::Min | Self::Max => extreme(args[0]),
+            Self::First | Self::Last | Self::AnyValue => Some(pick(args[0])),
+            Self::BoolAnd | Self::BoolOr => bools(args[0]),
+            _ => None,
+        };
+        match signature {
+            Some(signature) => Ok(BoundAggregate { function: self.clone(), signature }),
+            None => Err(self.type_error(&args)),
+        }
+    }
+
+    fn check_count(&self, given: usize) -> Result<()> {
+        let (wanted, right) = match self {
+            Self::Count => ("none or one", given <= 1),
+            Self::Corr | Self::CovarSample | Self::CovarPop => ("two", given == 2),
+            _ => ("one", given == 1),
+        };
+        if right {
+            return Ok(());
+        }
+        let name = self.name();
+        Err(Error::invalid_input(format!("{name} takes {wanted} argument(s), not {given}")))
+    }
+
+    fn type_error(&self, args: &[&DataType]) -> Error {
+        let name = self.name();
+        let types: Vec<String> = args.iter().map(|data_type| data_type.to_string()).collect();
+        let error = Error::invalid_input(format!("{name} cannot take {}", types.join(", ")));
+        error.remedy(match self {
+            Self::BoolAnd | Self::BoolOr => format!("compare first, as in {name}(x > 0)"),
+            Self::Min | Self::Max => "nested types and intervals have no order here".to_string(),
+            Self::Mean if args[0] == &DataType::Boolean => {
+                "cast it first: mean(cast(x as int))".to_string()
+            }
+            Self::Mean if args[0].is_temporal() => {
+                "cast it first: mean(cast(x as timestamp))".to_string()
+            }
+            _ if args.len() == 2 => {
+                format!("cast them first: {name}(cast(x as double), cast(y as double))")
+            }
+            _ => format!("cast it first: {name}(cast(x as double))"),
+        })
+    }
+}
+
+fn signature(
+    arg_types: &[&DataType],
+    state_fields: Vec<Field>,
+    return_type: DataType,
+) -> AggregateSignature {
+    let arg_types = arg_types.iter().map(|&data_type| data_type.clone()).collect();
+    AggregateSignature { arg_types, state_fields, return_type }
+}
+
+fn count(args: &[&DataType]) -> AggregateSignature {
+    signature(args, vec![Field::new("count", DataType::Int64, false)], DataType::Int64)
+}
+
+fn sum(arg: &DataType) -> Option<AggregateSignature> {
+    let raw = || vec![Field::new("sum", RAW_128, true)];
+    let wide = || {
+        let wraps = Field::new("wraps", DataType::Int64, false);
+        vec![Field::new("sum", RAW_256, true), wraps]
+    };
+    let sum = match arg {
+        DataType::Null => signature(&[&DataType::Int64], raw(), DataType::Int64),
+        DataType::Boolean => signature(&[&DataType::Int8], raw(), DataType::Int64),
+        _ if arg.is_integer() => signature(&[arg], raw(), DataType::Int64),
+        DataType::Duration(_) => signature(&[arg], raw(), arg.clone()),
+        DataType::Decimal32(digits, scale) | DataType::Decimal64(digits, scale) => {
+            let cast = DataType::Decimal128(*digits, *scale);
+            signature(&[&cast], raw(), DataType::Decimal128(38, *scale))
+        }
+        DataType::Decimal128(digits, scale) if *digits <= DIGITS_128 => {
+            signature(&[arg], raw(), DataType::Decimal128(38, *scale))
+        }
+        DataType::Decimal128(_, scale) => {
+            signature(&[arg], wide(), DataType::Decimal128(38, *scale))
+        }
+        DataType::Decimal256(_, scale) => {
+            signature(&[arg], wide(), DataType::Decimal256(76, *scale))
+        }
+        _ => return None,
+    };
+    Some(sum)
+}
+
+fn extreme(arg: &DataType) -> Option<AggregateSignature> {
+    let same = |data_type: &DataType, state: DataType| {
+        signature(&[data_type], vec![Field::new("value", state, true)], data_type.clone())
+    };
+    match arg {
+        DataType::Null => Some(same(&DataType::Int32, DataType::Int32)),
+        DataType::Boolean => Some(signature(
+            &[arg],
+            vec![Field::new("had", DataType::UInt8, false)],
+            DataType::Boolean,
+        )),
+        DataType::Interval(_) => None,
+        _ if arg.is_nested() => None,
+        _ => Some(same(arg, arg.clone())),
+    }
+}
+
+fn pick(arg: &DataType) -> AggregateSignature {
+    let state = vec![
+        Field::new("value", arg.clone(), true),
+        Field::new("position", DataType::UInt64, true),
+    ];
+    signature(&[arg], state, arg.clone())
+}
+
+fn bools(arg: &DataType) -> Option<AggregateSignature> {
+    match arg {
+        DataType::Boolean | DataType::Null => Some(signature(
+            &[&DataType::Boolean],
+            vec![Field::new("had", DataType::UInt8, false)],
+            DataType::Boolean,
+        )),
+        _ => None,
+    }
+}
+
+impl BoundAggregate {
+    /// An accumulator without groups.
+    pub fn accumulator(&self) -> Result<Box<dyn Accumulator>> {
+        let signature = &self.signature;
+        let arg = signature.arg_types.first().unwrap_or(&DataType::Null);
+        let accumulator = match &self.function {
+            AggregateFunction::User(user) => return user.accumulator(signature),
+            AggregateFunction::Count => Some(Box::new(Count::default()) as Box<dyn Accumulator>),
+            AggregateFunction::Sum => sum_accumulator(arg, &signature.return_type),
+            AggregateFunction::Min if *arg == DataType::Boolean => Some(Bools::all()),
+            AggregateFunction::Max if *arg == DataType::Boolean => Some(Bools::any()),
+            AggregateFunction::Min => extreme_accumulator::<Least>(arg),
+            AggregateFunction::Max => extreme_accumulator::<Greatest>(arg),
+            AggregateFunction::First => Some(Pick::boxed(Order::First, arg)),
+            AggregateFunction::Last => Some(Pick::boxed(Order::Last, arg)),
+            AggregateFunction::AnyValue => Some(Pick::boxed(Order::FirstValue, arg)),
+            AggregateFunction::BoolAnd => Some(Bools::all()),
+            AggregateFunction::BoolOr => Some(Bools::any()),
+            _ => None,
+        };
+        accumulator.ok_or_else(|| self.function.type_error(&[arg]))
+    }
+
+    /// Whether [`super::GroupedRows::positions`] must be right; the other functions ignore them.
+    pub fn needs_positions(&self) -> bool {
+        use AggregateFunction::{AnyValue, First, Last, User};
+        matches!(self.function, First | Last | AnyValue | User(_))
+    }
+}
+
+fn sum_accumulator(arg: &DataType, sum: &DataType) -> Option<Box<dyn Accumulator>> {
+    Some(match arg {
+        DataType::Int8 => IntSum::<Int8Type>::boxed(sum),
+        DataType::Int16 => IntSum::<Int16Type>::boxed(sum),
+        DataType::Int32 => IntSum::<Int32Type>::boxed(sum),
+        DataType::Int64 => IntSum::<Int64Type>::boxed(sum),
+        DataType::UInt8 => IntSum::<UInt8Type>::boxed(sum),
+        DataType::UInt16 => IntSum::<UInt16Type>::boxed(sum),
+        DataType::UInt32 => IntSum::<UInt32Type>::boxed(sum),
+        DataType::UInt64 => IntSum::<UInt64Type>::boxed(sum),
+        DataType::Duration(TimeUnit::Second) => IntSum::<DurationSecondType>::boxed(sum),
+        DataType::Duration(TimeUnit::Millisecond) => IntSum::<DurationMillisecondType>::boxed(sum),
+        DataType::Duration(TimeUnit::Microsecond) => IntSum::<DurationMicrosecondType>::boxed(sum),
+        DataType::Duration(TimeUnit::Nanosecond) => IntSum::<DurationNanosecondType>::boxed(sum),
+        DataType::Decimal128(digits, _) if *digits <= DIGITS_128 => {
+            IntSum::<Decimal128Type>::boxed(sum)
+        }
+        DataType::Decimal128(..) => DecimalSum::<Decimal128Type>::boxed(sum),
+        DataType::Decimal256(..) => DecimalSum::<Decimal256Type>::boxed(sum),
+        _ => return None,
+    })
+}
+
+fn extreme_accumulator<E: End>(arg: &DataType) -> Option<Box<dyn Accumulator>> {
+    use arrow::datatypes::{Decimal32Type, Decimal64Type, Float32Type, Float64Type};
+    Some(match arg {
+        DataType::Int8 => Extreme::<Int8Type, E>::boxed(arg),
+        DataType::Int16 => Extreme::<Int16Type, E>::boxed(arg),
+        DataType::Int32 | DataType::Date32 | DataType::Time32(_) => {
+            Extreme::<Int32Type, E>::boxed(arg)
+        }
+        DataType::Int64
+        | DataType::Date64
+        | DataType::Time64(_)
+        | DataType::Timestamp(..)
+        | DataType::Duration(_) => Extreme::<Int64Type, E>::boxed(arg),
+        DataType::UInt8 => Extreme::<UInt8Type, E>::boxed(arg),
+        DataType::UInt16 => Extreme::<UInt16Type, E>::boxed(arg),
+        DataType::UInt32 => Extreme::<UInt32Type, E>::boxed(arg),
+        DataType::UInt64 => Extreme::<UInt64Type, E>::boxed(arg),
+        DataType::Float16 | DataType::Float32 => Extreme::<Float32Type, E>::boxed(arg),
+        DataType::Float64 => Extreme::<Float64Type, E>::boxed(arg),
+        DataType::Decimal32(..) => Extreme::<Decimal32Type, E>::boxed(arg),
+        DataType::Decimal64(..) => Extreme::<Decimal64Type, E>::boxed(arg),
+        DataType::Decimal128(..) => Extreme::<Decimal128Type, E>::boxed(arg),
+        DataType::Decimal256(..) => Extreme::<Decimal256Type, E>::boxed(arg),
+        DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => ExtremeBytes::<E>::boxed(arg),
+        _ => return None,
+    })
+}

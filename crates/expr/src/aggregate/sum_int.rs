@@ -1,0 +1,158 @@
+//! Sums of integers, of decimals of moderate precision and of durations: 128 bits for each group.
+//!
+//! 128 bits cannot overflow: 2^44 values of 84 bits (a decimal of 25 digits) fit. What may not fit is
+//! the result type, which is checked once, at the end.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array, Int64Array};
+use arrow::datatypes::{DataType, Decimal128Type, validate_decimal_precision_and_scale};
+use dframe_core::{Error, Result};
+
+use super::groups::{Cell, Groups, Seen, grow};
+use super::{Accumulator, GroupedRows};
+
+/// The type of a 128-bit state: a decimal only in name, the values use all bits.
+pub(super) const RAW_128: DataType = DataType::Decimal128(38, 0);
+
+/// The sum of values of type `T`, as the type of the result.
+pub(super) struct IntSum<T> {
+    totals: Totals,
+    return_type: DataType,
+    arg: PhantomData<fn(T)>,
+}
+
+impl<T: ArrowPrimitiveType> IntSum<T>
+where
+    T::Native: Into<i128>,
+{
+    /// A sum of `return_type`: Int64, a duration or a Decimal128.
+    pub(super) fn boxed(return_type: &DataType) -> Box<dyn Accumulator> {
+        let return_type = return_type.clone();
+        Box::new(Self { totals: Totals::default(), return_type, arg: PhantomData })
+    }
+}
+
+impl<T: ArrowPrimitiveType> Accumulator for IntSum<T>
+where
+    T::Native: Into<i128>,
+{
+    fn update(&mut self, rows: &GroupedRows<'_>, args: &[ArrayRef]) -> Result<()> {
+        let values = args[0].as_primitive::<T>();
+        self.totals.add(&Groups::new(rows, values.len())?, values.values(), values.nulls());
+        Ok(())
+    }
+
+    fn merge(&mut self, rows: &GroupedRows<'_>, states: &[ArrayRef]) -> Result<()> {
+        self.totals.merge(&Groups::new(rows, states[0].len())?, &states[0]);
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.totals.take_state()])
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef> {
+        let (totals, nulls) = self.totals.take();
+        match &self.return_type {
+            DataType::Decimal128(precision, scale) => {
+                check_digits(&totals, *precision)?;
+                validate_decimal_precision_and_scale::<Decimal128Type>(*precision, *scale)?;
+                let array = Decimal128Array::new(totals.into(), nulls);
+                Ok(Arc::new(array.with_data_type(self.return_type.clone())))
+            }
+            return_type => {
+                let sums = totals.into_iter().map(narrow).collect::<Result<Vec<i64>>>()?;
+                let array = Arc::new(Int64Array::new(sums.into(), nulls)) as ArrayRef;
+                Ok(arrow::compute::cast(&array, return_type)?)
+            }
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.totals.memory()
+    }
+}
+
+fn narrow(total: i128) -> Result<i64> {
+    i64::try_from(total).map_err(|_| {
+        Error::invalid_data(format!("the sum {total} does not fit a 64-bit integer"))
+            .remedy("sum a wider type: sum(cast(x as decimal(38, 0))) or sum(cast(x as double))")
+    })
+}
+
+fn check_digits(totals: &[i128], precision: u8) -> Result<()> {
+    let bound = 10_i128.pow(u32::from(precision));
+    match totals.iter().find(|total| total.abs() >= bound) {
+        None => Ok(()),
+        Some(_) => Err(digits_error(precision)),
+    }
+}
+
+/// The error of a decimal sum that needs more than `precision` digits.
+pub(super) fn digits_error(precision: u8) -> Error {
+    Error::invalid_data(format!("the sum of a decimal column needs more than {precision} digits"))
+        .remedy("sum as floating point: sum(cast(x as double))")
+}
+
+/// A 128-bit total for each group, and whether it had a value; part of other accumulators too.
+#[derive(Default)]
+pub(super) struct Totals {
+    cells: Vec<Total>,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy)]
+struct Total(i128);
+
+impl<V: Into<i128>> Cell<V> for Total {
+    const EMPTY: Self = Total(0);
+
+    #[inline]
+    fn add(&mut self, value: V) {
+        self.0 = self.0.wrapping_add(value.into());
+    }
+
+    #[inline]
+    fn combine(&mut self, other: Self) {
+        self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl Totals {
+    /// Adds the values that are not NULL.
+    pub(super) fn add<V: Into<i128> + Copy>(
+        &mut self,
+        groups: &Groups<'_>,
+        values: &[V],
+        nulls: Option<&arrow::buffer::NullBuffer>,
+    ) {
+        grow::<V, _>(&mut self.cells, groups.count());
+        groups.fold(&mut self.cells, values, nulls);
+        self.seen.mark(groups, nulls);
+    }
+
+    /// Adds what [`Totals::take_state`] gave.
+    pub(super) fn merge(&mut self, groups: &Groups<'_>, state: &ArrayRef) {
+        let state = state.as_primitive::<Decimal128Type>();
+        self.add(groups, state.values(), state.nulls());
+    }
+
+    /// The totals as an array of [`RAW_128`], NULL where there was no value; forgets them.
+    pub(super) fn take_state(&mut self) -> ArrayRef {
+        let (totals, nulls) = self.take();
+        Arc::new(Decimal128Array::new(totals.into(), nulls).with_data_type(RAW_128))
+    }
+
+    /// The totals, and which have had a value; forgets them.
+    pub(super) fn take(&mut self) -> (Vec<i128>, Option<arrow::buffer::NullBuffer>) {
+        let cells = std::mem::take(&mut self.cells);
+        (cells.into_iter().map(|cell| cell.0).collect(), self.seen.take_nulls())
+    }
+
+    /// The bytes held.
+    pub(super) fn memory(&self) -> usize {
+        self.cells.capacity() * size_of::<Total>() + self.seen.memory()
+    }
+}
