@@ -9,7 +9,7 @@
 //!                                    +-- one wave is encoded while the one before is written
 //! ```
 //!
-//! Every value is a pure function of the seed, the column and the row number (see [`random`]), so
+//! Every value is a pure function of the seed, the column and the row number (see `random.rs`), so
 //! that any slice of a table can be made at any time by any thread.
 //!
 //! This crate knows nothing of plans or queries, and reads no files.
