@@ -21,6 +21,12 @@ impl Size {
     }
 }
 
+impl From<u64> for Size {
+    fn from(bytes: u64) -> Self {
+        Size::Bytes(bytes)
+    }
+}
+
 impl std::str::FromStr for Size {
     type Err = Error;
 
