@@ -153,7 +153,10 @@ impl Reservation {
     /// [`crate::ErrorKind::OverBudget`] when nothing is left to spill; `what` names the bytes.
     pub fn grow(&mut self, bytes: usize, what: &str) -> Result<()> {
         while !self.try_grow(bytes) {
-            if self.budget.reclaim(bytes)? == 0 {
+            // What can never fit is refused before anything is spilled for it.
+            let hopeless = self.bytes.saturating_add(bytes) > self.budget.limit();
+            let missing = bytes.saturating_sub(self.budget.available()).max(1);
+            if hopeless || self.budget.reclaim(missing)? == 0 {
                 return Err(self.budget.refusal(bytes, what));
             }
         }

@@ -1,1 +1,32 @@
-//! placeholder
+//! Runs any task graph inside a memory budget. Knows no plans and no columns' meaning.
+//!
+//! ```text
+//!   TaskGraph --> Executor::run --> Run: the last stage's chunks, in order, as the consumer asks
+//!                   |
+//!                   +-- SyncExecutor      one thread, on demand: the oracle
+//!                   +-- ThreadedExecutor  workers and I/O threads; the only place that starts threads
+//!                   |
+//!                ChunkStore: parts in memory, spilled when the budget refuses
+//! ```
+
+mod chunk;
+mod chunk_table;
+pub mod describe;
+mod measure;
+mod message;
+mod part;
+mod run;
+mod spill;
+mod spill_file;
+mod store;
+mod sync;
+mod task;
+
+pub use chunk::Chunk;
+pub use measure::batch_bytes;
+pub use part::{Part, PartReader};
+pub use run::{Executor, Run};
+pub use spill::sweep;
+pub use store::{ChunkStore, SpillWriter, StoreOptions};
+pub use sync::SyncExecutor;
+pub use task::{Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext, TaskGraph};

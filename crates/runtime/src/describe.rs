@@ -1,0 +1,127 @@
+//! The task graph for people: a line per stage, or a drawing in the DOT language.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use dframe_core::size::format_bytes;
+
+use crate::task::{Pattern, Stage, TaskGraph};
+
+/// Tasks of a stage that are drawn one by one.
+const DRAWN: usize = 12;
+
+/// A line per stage: position, name, pattern, tasks, projected memory of the largest, what each reads.
+///
+/// ```text
+/// stage 0  scan+partial aggregate  blockwise    96 tasks  64 MiB
+/// stage 1  combine                 tree reduce  12 tasks  16 MiB  each reads 8 of stage 0
+/// ```
+pub fn text(graph: &TaskGraph) -> String {
+    let rows: Vec<[String; 6]> = graph.stages().iter().enumerate().map(row).collect();
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn row((position, stage): (usize, &std::sync::Arc<dyn Stage>)) -> [String; 6] {
+    let tasks = stage.task_count();
+    let projected = (0..tasks).map(|index| stage.projected_bytes(index)).max().unwrap_or(0);
+    [
+        format!("stage {position}"),
+        stage.name().to_string(),
+        pattern(stage.pattern()).to_string(),
+        format!("{tasks} {}", if tasks == 1 { "task" } else { "tasks" }),
+        format_bytes(projected as u64),
+        reads(stage.as_ref()),
+    ]
+}
+
+/// `each reads 8 of stage 0, 1-2 of stage 1`.
+fn reads(stage: &dyn Stage) -> String {
+    let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for index in 0..stage.task_count() {
+        let mut own: BTreeMap<usize, usize> = BTreeMap::new();
+        for dependency in stage.dependencies(index) {
+            *own.entry(dependency.stage).or_default() += dependency.tasks.len();
+        }
+        for (on, count) in own {
+            let (least, most) = counts.entry(on).or_insert((count, count));
+            *least = count.min(*least);
+            *most = count.max(*most);
+        }
+    }
+    let one = |(on, (least, most)): (usize, (usize, usize))| match least == most {
+        true => format!("{most} of stage {on}"),
+        false => format!("{least}-{most} of stage {on}"),
+    };
+    match counts.is_empty() {
+        true => String::new(),
+        false => {
+            format!("each reads {}", counts.into_iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn pattern(pattern: Pattern) -> &'static str {
+    match pattern {
+        Pattern::Blockwise => "blockwise",
+        Pattern::TreeReduce => "tree reduce",
+        Pattern::Shuffle => "shuffle",
+    }
+}
+
+/// A drawing for Graphviz: a box per stage with its first tasks, and one node for all the others.
+pub fn dot(graph: &TaskGraph) -> String {
+    let mut dot =
+        String::from("digraph tasks {\n  rankdir=BT;\n  node [shape=box, style=rounded];\n");
+    for (position, stage) in graph.stages().iter().enumerate() {
+        draw_stage(&mut dot, position, stage.as_ref());
+    }
+    for (position, stage) in graph.stages().iter().enumerate() {
+        draw_edges(&mut dot, graph, position, stage.as_ref());
+    }
+    dot.push_str("}\n");
+    dot
+}
+
+fn draw_stage(dot: &mut String, position: usize, stage: &dyn Stage) {
+    let tasks = stage.task_count();
+    let name = escape(stage.name());
+    let kind = pattern(stage.pattern());
+    let _ = writeln!(dot, "  subgraph cluster_{position} {{");
+    let _ = writeln!(dot, "    label=\"stage {position}: {name}\\n{kind}, {tasks} tasks\";");
+    for index in 0..tasks.min(DRAWN) {
+        let bytes = format_bytes(stage.projected_bytes(index) as u64);
+        let _ = writeln!(dot, "    s{position}_{index} [label=\"{index}\\n{bytes}\"];");
+    }
+    if tasks > DRAWN {
+        let more = tasks - DRAWN;
+        let _ = writeln!(dot, "    s{position}_{DRAWN} [label=\"… {more} more\", style=dashed];");
+    }
+    dot.push_str("  }\n");
+}
+
+/// Edges of the drawn tasks; those from tasks that are not drawn come from the node that stands for them.
+fn draw_edges(dot: &mut String, graph: &TaskGraph, position: usize, stage: &dyn Stage) {
+    for index in 0..stage.task_count().min(DRAWN) {
+        for dependency in stage.dependencies(index) {
+            let tasks = dependency.tasks;
+            let hidden = tasks.end > DRAWN && graph.stages()[dependency.stage].task_count() > DRAWN;
+            let drawn = tasks.start.min(DRAWN)..tasks.end.min(DRAWN);
+            for from in drawn.chain(hidden.then_some(DRAWN)) {
+                let _ = writeln!(dot, "  s{}_{from} -> s{position}_{index};", dependency.stage);
+            }
+        }
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}

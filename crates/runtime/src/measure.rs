@@ -1,0 +1,73 @@
+//! How much memory a batch is worth: the bytes its rows use, not the bytes its buffers keep alive.
+//!
+//! Slices of one buffer would otherwise each count the whole buffer, and every batch of a shuffle the
+//! whole dictionary. A dictionary counts in proportion to the rows that may use it, never more than once.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
+
+/// The bytes of memory that the rows of `batch` use, about.
+pub fn batch_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(array_bytes).sum()
+}
+
+fn array_bytes(array: &ArrayRef) -> usize {
+    let validity = array.nulls().map_or(0, |_| array.len().div_ceil(8));
+    match array.data_type() {
+        DataType::Dictionary(_, _) => dictionary_bytes(array),
+        DataType::Utf8View => {
+            let views = array.as_string_view();
+            validity + views.len() * 16 + views.total_buffer_bytes_used()
+        }
+        DataType::BinaryView => {
+            let views = array.as_binary_view();
+            validity + views.len() * 16 + views.total_buffer_bytes_used()
+        }
+        _ => array
+            .to_data()
+            .get_slice_memory_size()
+            .unwrap_or_else(|_| array.get_array_memory_size()),
+    }
+}
+
+fn dictionary_bytes(array: &ArrayRef) -> usize {
+    let dictionary = array.as_any_dictionary();
+    let (keys, values) = (dictionary.keys(), dictionary.values());
+    let keys_bytes = keys.to_data().get_slice_memory_size().unwrap_or(keys.len() * 8);
+    let values_bytes = array_bytes(values);
+    if values.len() <= array.len() {
+        return keys_bytes + values_bytes;
+    }
+    keys_bytes + (values_bytes as u128 * array.len() as u128 / values.len() as u128) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{DictionaryArray, Int32Array, Int64Array, StringArray, StringViewArray};
+
+    use super::*;
+
+    fn bytes_of(array: ArrayRef) -> usize {
+        array_bytes(&array)
+    }
+
+    #[test]
+    fn a_slice_counts_its_rows_only() {
+        let whole = Int64Array::from_iter_values(0..1000);
+        assert_eq!(bytes_of(Arc::new(whole.slice(10, 100))), 800);
+        let text = StringArray::from_iter_values((0..1000).map(|_| "0123456789"));
+        assert_eq!(bytes_of(Arc::new(text.slice(0, 100))), 101 * 4 + 1000);
+        let views = StringViewArray::from_iter_values((0..1000).map(|_| "0123456789abcdef"));
+        assert_eq!(bytes_of(Arc::new(views.slice(0, 10))), 10 * 32);
+    }
+
+    #[test]
+    fn a_large_dictionary_counts_its_share() {
+        let values = Arc::new(Int64Array::from_iter_values(0..1000));
+        let keys = Int32Array::from_iter_values(0..10);
+        let array = DictionaryArray::new(keys, values);
+        assert_eq!(bytes_of(Arc::new(array)), 10 * 4 + 80);
+    }
+}
