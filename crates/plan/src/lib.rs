@@ -1,11 +1,21 @@
 //! What the user asked, as data: logical plan, sources, optimizer rules, explain.
 //!
+//! ```text
+//!   Source --scan--> LogicalPlan --filter, project, aggregate, sort, limit--> LogicalPlan
+//!                                                     |
+//!                                    optimize (a list of rules) --> LogicalPlan --> exec
+//! ```
+//!
 //! This crate computes nothing on rows and starts nothing; `exec` lowers a plan to tasks.
 
+mod explain;
 mod logical;
+pub mod optimize;
 mod source;
+mod tree;
 
 pub use logical::{LogicalPlan, Scan};
+pub use optimize::{Optimizer, optimize, optimize_with_trace};
 pub use source::{
     Partition, Partitions, ScanRequest, ScanUnit, ScannedBatch, ScannedBatches, Source, Statistics,
 };
