@@ -9,8 +9,13 @@
 //! Nothing here knows columns by name, operators, or how arguments are cast.
 
 mod argument;
+mod column;
+mod composing;
 mod numeric;
 mod pattern;
+mod re2;
+mod rounding;
+mod slicing;
 mod string;
 mod temporal;
 
