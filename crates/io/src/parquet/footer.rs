@@ -1,0 +1,211 @@
+//! Opens files, reads their footers, and says what is wrong when a file is no (whole) Parquet file.
+//!
+//! Every read is positional (`pread`) on a file opened for it and closed after it, so that ten
+//! thousand files never exhaust the descriptors.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Buf, Bytes};
+use dframe_core::{Error, Result};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::layout::Layout;
+use super::paths::unreadable;
+
+/// The magic, and the length of the metadata before it.
+const TAIL: u64 = 8;
+const MAGIC: &[u8] = b"PAR1";
+const MAGIC_ENCRYPTED: &[u8] = b"PARE";
+
+/// A file of the source: what is always known of it.
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    pub(super) path: PathBuf,
+    pub(super) length: u64,
+    pub(super) modified: Option<SystemTime>,
+    /// The bytes of metadata before the tail.
+    pub(super) footer_length: u64,
+    pub(super) rows: u64,
+    pub(super) layout: Arc<Layout>,
+    /// The metadata, unless the source has so many files that it is read again when needed.
+    pub(super) footer: Option<Arc<ParquetMetaData>>,
+}
+
+impl SourceFile {
+    /// Where the metadata lies in the file.
+    pub(super) fn footer_offset(&self) -> u64 {
+        self.length - TAIL - self.footer_length
+    }
+
+    /// The metadata: kept, or read again.
+    pub(super) fn metadata(&self) -> Result<Arc<ParquetMetaData>> {
+        match &self.footer {
+            Some(footer) => Ok(footer.clone()),
+            None => self.parse(&self.open()?.read(self.footer_offset(), self.footer_length)?),
+        }
+    }
+
+    /// Parses metadata that was read before.
+    pub(super) fn parse(&self, footer: &[u8]) -> Result<Arc<ParquetMetaData>> {
+        parse(&self.path, footer).map(Arc::new)
+    }
+
+    /// Opens the file, which must still be what it was when the source was opened.
+    pub(super) fn open(&self) -> Result<OpenFile> {
+        let file = OpenFile::open(&self.path)?;
+        if file.length != self.length || file.modified != self.modified {
+            return Err(Error::invalid_data("the file has changed since the query began")
+                .file(&self.path)
+                .remedy("run the query again when nobody writes the file"));
+        }
+        Ok(file)
+    }
+}
+
+/// A file opened for positional reads.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: Arc<File>,
+    path: PathBuf,
+    pub(super) length: u64,
+    pub(super) modified: Option<SystemTime>,
+}
+
+impl OpenFile {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| unreadable(path, error))?;
+        let found = file.metadata().map_err(|error| unreadable(path, error))?;
+        let modified = found.modified().ok();
+        Ok(Self { file: Arc::new(file), path: path.to_path_buf(), length: found.len(), modified })
+    }
+
+    /// Reads `length` bytes from `offset`; fewer are an error that names the file.
+    pub(super) fn read(&self, offset: u64, length: u64) -> Result<Bytes> {
+        let mut bytes = vec![0; length as usize];
+        self.read_into(offset, &mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// Fills `bytes` from `offset`.
+    pub(super) fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => truncated(&self.path),
+            _ => Error::io("cannot read", error).file(&self.path),
+        })
+    }
+
+    /// Reads the metadata, and says how many bytes of the file it takes.
+    pub(super) fn footer(&self) -> Result<(ParquetMetaData, u64)> {
+        if self.length < TAIL + MAGIC.len() as u64 {
+            return Err(self.not_parquet());
+        }
+        let tail = self.read(self.length - TAIL, TAIL)?;
+        match &tail[4..] {
+            MAGIC => (),
+            MAGIC_ENCRYPTED => {
+                return Err(Error::unsupported("the footer is encrypted").file(&self.path));
+            }
+            _ => return Err(self.not_parquet()),
+        }
+        let length = u64::from((&tail[..4]).get_u32_le());
+        if length + TAIL > self.length {
+            return Err(truncated(&self.path));
+        }
+        let footer = self.read(self.length - TAIL - length, length)?;
+        Ok((parse(&self.path, &footer)?, length))
+    }
+
+    /// Tells a Parquet file that was cut off from a file of another kind.
+    fn not_parquet(&self) -> Error {
+        let mut head = [0; 4];
+        match self.read_into(0, &mut head) {
+            Ok(()) if head == MAGIC => truncated(&self.path),
+            Ok(()) if head.iter().all(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~')) => {
+                self.foreign("it looks like text; convert it to parquet first")
+            }
+            _ if self.length == 0 => self.foreign("it is empty"),
+            _ => self.foreign("check the path"),
+        }
+    }
+
+    fn foreign(&self, remedy: &str) -> Error {
+        Error::invalid_data("not a parquet file").file(&self.path).remedy(remedy)
+    }
+}
+
+fn truncated(path: &Path) -> Error {
+    Error::invalid_data("the parquet file is cut off: its end is missing")
+        .file(path)
+        .remedy("copy or write it again")
+}
+
+fn parse(path: &Path, footer: &[u8]) -> Result<ParquetMetaData> {
+    guard(|| ParquetMetaDataReader::decode_metadata(footer)).map_err(|error| {
+        Error::invalid_data("the footer is corrupt")
+            .source(error)
+            .file(path)
+            .remedy("restore the file")
+    })
+}
+
+/// Runs a step of the `parquet` crate, which panics on some corrupt input; a panic becomes an error.
+pub(super) fn guard<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(ParquetError::General(text.unwrap_or("the decoder gave up").to_string()))
+    })
+}
+
+impl Length for OpenFile {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for OpenFile {
+    type T = HeaderRead;
+
+    fn get_read(&self, start: u64) -> Result<HeaderRead, ParquetError> {
+        Ok(HeaderRead { file: self.file.clone(), offset: start, buffer: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
+            return Err(ParquetError::EOF(format!("no {length} bytes at offset {start}")));
+        }
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+}
+
+/// Reads page headers: a few dozen bytes here and there, so its buffer is small.
+pub(super) struct HeaderRead {
+    file: Arc<File>,
+    offset: u64,
+    buffer: Bytes,
+}
+
+impl Read for HeaderRead {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.buffer.is_empty() {
+            let mut bytes = vec![0; 256];
+            let count = self.file.read_at(&mut bytes, self.offset)?;
+            bytes.truncate(count);
+            self.offset += count as u64;
+            self.buffer = bytes.into();
+        }
+        let count = out.len().min(self.buffer.len());
+        self.buffer.copy_to_slice(&mut out[..count]);
+        Ok(count)
+    }
+}

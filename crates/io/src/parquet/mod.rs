@@ -1,0 +1,206 @@
+//! Parquet files as a [`Source`]: one or many, with one schema, cut into units that fit in memory.
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | `paths` | which files does the user mean? |
+//! | `footer` | what does a file say of itself, and is it whole? |
+//! | `layout`, `widen` | which columns are there, and what type have they all together? |
+//! | `split` | what is a unit, what a partition? |
+//! | `pruning`, `bounds`, `bloom` | which row groups and pages can no filter match? |
+//! | `pages` | where do the pages of a row range lie? |
+//! | `fetch`, `decode` | bytes, then batches |
+//! | `describe` | what does `dframe meta` show? |
+
+mod decode;
+mod fetch;
+mod footer;
+mod layout;
+mod pages;
+mod paths;
+mod split;
+mod widen;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, SchemaRef};
+use dframe_core::{Error, Fetched, Result};
+use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
+
+use decode::{UnitBatches, Wanted};
+use footer::{OpenFile, SourceFile};
+use layout::{Layout, Unified};
+
+/// How a source keeps what it knows.
+#[derive(Clone, Debug)]
+pub struct ParquetOptions {
+    /// The bytes of footers kept in memory; beyond them, a footer is read again when it is needed.
+    pub footer_bytes: usize,
+}
+
+impl Default for ParquetOptions {
+    fn default() -> Self {
+        Self { footer_bytes: 64 << 20 }
+    }
+}
+
+/// Parquet files, scanned as one table.
+///
+/// Columns are matched by name; a column that a file lacks is NULL there, and numbers, decimals and
+/// timestamps are widened to the widest type any file has.
+#[derive(Debug)]
+pub struct ParquetSource {
+    files: Vec<SourceFile>,
+    schema: SchemaRef,
+    rows: u64,
+    bytes: u64,
+}
+
+impl ParquetSource {
+    /// Opens files, directories (searched for `*.parquet` and `*.parq`) and globs.
+    ///
+    /// # Errors
+    /// A path that does not exist, names no Parquet file, or holds a corrupt footer; files whose
+    /// columns have types that do not go together.
+    pub fn open(paths: &[String]) -> Result<Self> {
+        Self::open_with(paths, &ParquetOptions::default())
+    }
+
+    /// Opens like [`ParquetSource::open`], with options.
+    pub fn open_with(paths: &[String], options: &ParquetOptions) -> Result<Self> {
+        let mut opened = Opening::default();
+        for path in paths::expand(paths)? {
+            opened.add(path, options.footer_bytes)?;
+        }
+        let sum = |of: fn(&SourceFile) -> u64| opened.files.iter().map(of).sum();
+        Ok(Self {
+            rows: sum(|file| file.rows),
+            bytes: sum(|file| file.length),
+            schema: opened.unified.finish(),
+            files: opened.files,
+        })
+    }
+
+    /// The number of rows, from the footers alone.
+    pub fn row_count(&self) -> u64 {
+        self.rows
+    }
+
+    /// The number of files.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
+    fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
+        let file = self.files.get(unit.file as usize);
+        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+    }
+
+    /// The fields of the columns wanted.
+    fn fields(&self, request: &ScanRequest) -> Result<Vec<Arc<Field>>> {
+        let field = |index: &usize| self.schema.fields().get(*index).cloned();
+        let fields: Option<Vec<_>> = request.projection.iter().map(field).collect();
+        fields.ok_or_else(|| Error::internal("the projection names columns that do not exist"))
+    }
+}
+
+/// The leaf columns of a file that hold the columns wanted.
+fn leaves_of(layout: &Layout, fields: &[Arc<Field>]) -> Vec<usize> {
+    let roots = fields.iter().filter_map(|field| layout.index_of(field.name()));
+    let mut leaves: Vec<usize> = roots.flat_map(|root| layout.leaves[root].clone()).collect();
+    leaves.sort_unstable();
+    leaves.dedup();
+    leaves
+}
+
+/// A source while its files are added.
+#[derive(Default)]
+struct Opening {
+    files: Vec<SourceFile>,
+    layouts: Vec<Arc<Layout>>,
+    unified: Unified,
+    footer_bytes: usize,
+}
+
+impl Opening {
+    fn add(&mut self, path: PathBuf, footer_bytes_max: usize) -> Result<()> {
+        let open = OpenFile::open(&path)?;
+        let (metadata, footer_length) = open.footer()?;
+        let layout = self.layout(&metadata, &path)?;
+        let mut rows = 0u64;
+        for row_group in metadata.row_groups() {
+            rows += u64::try_from(row_group.num_rows()).map_err(|_| {
+                Error::invalid_data("a row group has a negative number of rows").file(&path)
+            })?;
+        }
+        self.footer_bytes += metadata.memory_size();
+        let keep = self.footer_bytes <= footer_bytes_max;
+        self.files.push(SourceFile {
+            length: open.length,
+            modified: open.modified,
+            footer_length,
+            rows,
+            layout,
+            footer: keep.then(|| Arc::new(metadata)),
+            path,
+        });
+        Ok(())
+    }
+
+    /// The layout of a file: shared with files written alike, else new and checked against the rest.
+    fn layout(
+        &mut self,
+        metadata: &parquet::file::metadata::ParquetMetaData,
+        path: &std::path::Path,
+    ) -> Result<Arc<Layout>> {
+        let layout = Layout::of(metadata, path)?;
+        if let Some(known) = self.layouts.iter().rev().find(|known| ***known == layout) {
+            return Ok(known.clone());
+        }
+        self.unified.add(&layout, path)?;
+        self.layouts.push(Arc::new(layout));
+        Ok(self.layouts[self.layouts.len() - 1].clone())
+    }
+}
+
+impl Source for ParquetSource {
+    fn name(&self) -> String {
+        let first = self.files[0].path.display();
+        match self.files.len() {
+            1 => first.to_string(),
+            count => format!("{first} and {} more", count - 1),
+        }
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn statistics(&self) -> Statistics {
+        Statistics { rows: Some(self.rows), bytes: Some(self.bytes) }
+    }
+
+    fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {
+        split::partitions(self, request)
+    }
+
+    fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {
+        let file = self.file(unit)?;
+        let leaves = leaves_of(&file.layout, &self.fields(request)?);
+        if leaves.is_empty() {
+            return Ok(Fetched::default());
+        }
+        fetch::fetch(file, unit, &leaves)
+    }
+
+    fn decode(
+        self: Arc<Self>,
+        unit: &ScanUnit,
+        fetched: Fetched,
+        request: &ScanRequest,
+    ) -> Result<ScannedBatches> {
+        let file = self.file(unit)?;
+        let wanted = Wanted { fields: self.fields(request)?, batch_rows: request.batch_rows };
+        Ok(Box::new(UnitBatches::new(file, unit, fetched, wanted)?))
+    }
+}

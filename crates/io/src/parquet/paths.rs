@@ -1,0 +1,133 @@
+//! Turns what the user names (files, directories, globs) into a list of Parquet files.
+//!
+//! Knows names only; whether a file is Parquet is found out when its footer is read.
+
+use std::path::{Path, PathBuf};
+
+use dframe_core::{Error, Result};
+
+/// The extensions taken from directories. A file named by the user may have any.
+const EXTENSIONS: [&str; 2] = ["parquet", "parq"];
+
+/// The files that `paths` name, in the order given; directories and globs in the order of names.
+pub(super) fn expand(paths: &[String]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        expand_one(path, &mut files)?;
+    }
+    if files.is_empty() {
+        return Err(Error::invalid_input("no input file is named").remedy("name a parquet file"));
+    }
+    Ok(files)
+}
+
+fn expand_one(path: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => expand_directory(Path::new(path), files),
+        Ok(_) => {
+            files.push(PathBuf::from(path));
+            Ok(())
+        }
+        Err(_) if is_pattern(path) => expand_pattern(path, files),
+        Err(error) => Err(unreadable(Path::new(path), error)),
+    }
+}
+
+fn expand_directory(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let before = files.len();
+    walk(folder, files)?;
+    if files.len() == before {
+        let message = "the directory holds no parquet file";
+        return Err(Error::invalid_input(message)
+            .file(folder)
+            .remedy("name a directory with *.parquet files, or the files themselves"));
+    }
+    Ok(())
+}
+
+/// Collects the Parquet files below `folder`, skipping names that writers use for themselves.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let failed = |error| Error::io("cannot list the directory", error).file(folder);
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    entries.sort();
+    for path in entries.into_iter().filter(|path| !is_hidden(path)) {
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else if has_parquet_extension(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    matches!(name.first(), Some(b'_' | b'.'))
+}
+
+fn has_parquet_extension(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|text| EXTENSIONS.iter().any(|known| text.eq_ignore_ascii_case(known)))
+}
+
+fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '['])
+}
+
+fn expand_pattern(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+    let before = files.len();
+    let matches = glob::glob(pattern).map_err(|error| {
+        Error::invalid_input(format!("'{pattern}' is not a glob: {}", error.msg))
+            .remedy("escape special characters as [*], [?] or [[]")
+    })?;
+    for found in matches {
+        let path = found.map_err(|error| {
+            let path = error.path().to_path_buf();
+            Error::io("cannot list the directory", error.into()).file(path)
+        })?;
+        if path.is_dir() {
+            walk(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    if files.len() == before {
+        return Err(Error::invalid_input(format!("no file matches '{pattern}'"))
+            .remedy("check the pattern; quote it so that the shell leaves it alone"));
+    }
+    Ok(())
+}
+
+/// The error for a path that cannot be read; a missing one comes with the nearest names.
+pub(super) fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Error::io("cannot read", error).file(path);
+    }
+    let missing = Error::io("no such file", error).file(path);
+    match nearest_names(path).as_slice() {
+        [] => missing.remedy("check the path"),
+        names => missing.remedy(format!("did you mean {}?", names.join(" or "))),
+    }
+}
+
+/// Up to three names in the folder of `path` that look like its own.
+fn nearest_names(path: &Path) -> Vec<String> {
+    let Some(wanted) = path.file_name().map(|name| name.to_string_lossy()) else {
+        return Vec::new();
+    };
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten();
+    let mut scored: Vec<(f64, String)> = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|name| (strsim::jaro_winkler(&name, &wanted), name))
+        .filter(|(score, _)| *score > 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let place = |name: String| folder.map_or(name.clone(), |f| f.join(&name).display().to_string());
+    scored.into_iter().take(3).map(|(_, name)| format!("'{}'", place(name))).collect()
+}
