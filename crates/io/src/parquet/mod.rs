@@ -6,18 +6,22 @@
 //! | `footer` | what does a file say of itself, and is it whole? |
 //! | `layout`, `widen` | which columns are there, and what type have they all together? |
 //! | `split` | what is a unit, what a partition? |
-//! | `pruning`, `bounds`, `bloom` | which row groups and pages can no filter match? |
+//! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
 //! | `pages` | where do the pages of a row range lie? |
 //! | `fetch`, `decode` | bytes, then batches |
 //! | `describe` | what does `dframe meta` show? |
 
+mod bloom;
+mod bounds;
 mod decode;
 mod fetch;
 mod footer;
 mod layout;
 mod pages;
 mod paths;
+mod pruning;
 mod split;
+mod survivors;
 mod widen;
 
 use std::path::PathBuf;

@@ -14,9 +14,11 @@ use dframe_core::Result;
 use dframe_plan::{Partition, Partitions, ScanRequest, ScanUnit};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
+use super::bounds::BoundsOf;
 use super::fetch::{coalesce, unit_ranges};
 use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range};
+use super::survivors::Pruner;
 use super::{ParquetSource, leaves_of};
 
 /// The rows below which cutting a row group costs more (its dictionaries are decoded again in every
@@ -54,6 +56,7 @@ struct FileJob<'a> {
 
 struct Split<'a> {
     request: &'a ScanRequest,
+    pruner: Option<Pruner>,
     /// The rows not yet in a unit, before pruning.
     remaining: u64,
     /// The rows still wanted by `LIMIT`.
@@ -68,6 +71,7 @@ impl<'a> Split<'a> {
         let unfiltered = request.filters.is_empty();
         Self {
             request,
+            pruner: Pruner::new(&request.filters, source.schema.clone()),
             remaining: source.rows,
             limit: request.limit.filter(|_| unfiltered).unwrap_or(u64::MAX),
             out: Partitions {
@@ -91,9 +95,11 @@ impl<'a> Split<'a> {
             }
             let rows = row_group.num_rows() as u64;
             if rows > 0 {
-                let whole = 0..rows;
-                let ranges = vec![whole];
-                self.out.row_groups += 1;
+                let ranges = self.survivors(job, index, rows)?;
+                match ranges.is_empty() {
+                    true => self.out.row_groups_pruned += 1,
+                    false => self.out.row_groups += 1,
+                }
                 for range in ranges {
                     let piece = Piece { job, row_group, index: index as u32, first_row };
                     self.add_range(&piece, range)
@@ -104,6 +110,13 @@ impl<'a> Split<'a> {
             first_row += rows;
         }
         Ok(())
+    }
+
+    /// The ranges of the row group's rows that may match the filters.
+    fn survivors(&self, job: &FileJob<'_>, row_group: usize, rows: u64) -> Result<Vec<Range<u64>>> {
+        let Some(pruner) = &self.pruner else { return Ok(vec![0..rows]) };
+        let place = BoundsOf { file: job.file, metadata: job.metadata, row_group };
+        pruner.survivors(&place)
     }
 
     /// Cuts a range of a row group into units.
