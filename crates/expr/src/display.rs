@@ -71,10 +71,7 @@ impl Display for Column {
 
 impl Display for AggregateCall {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let name = match &self.function {
-            AggregateFunction::User(function) => function.name().to_string(),
-            function => aggregate_name(function).to_string(),
-        };
+        let name = self.function.name();
         let distinct = if self.distinct { "DISTINCT " } else { "" };
         match (&self.function, self.args.is_empty()) {
             (AggregateFunction::Count, true) => write!(f, "{name}(*)")?,
@@ -84,29 +81,6 @@ impl Display for AggregateCall {
             Some(filter) => write!(f, " FILTER (WHERE {filter})"),
             None => Ok(()),
         }
-    }
-}
-
-/// The name as SQL has it; not of [`AggregateFunction::User`], which knows its own.
-fn aggregate_name(function: &AggregateFunction) -> &'static str {
-    match function {
-        AggregateFunction::Count => "count",
-        AggregateFunction::Sum => "sum",
-        AggregateFunction::Mean => "mean",
-        AggregateFunction::Min => "min",
-        AggregateFunction::Max => "max",
-        AggregateFunction::VarSample => "var_samp",
-        AggregateFunction::VarPop => "var_pop",
-        AggregateFunction::StdSample => "stddev_samp",
-        AggregateFunction::StdPop => "stddev_pop",
-        AggregateFunction::First => "first",
-        AggregateFunction::Last => "last",
-        AggregateFunction::BoolAnd => "bool_and",
-        AggregateFunction::BoolOr => "bool_or",
-        AggregateFunction::Corr => "corr",
-        AggregateFunction::CovarSample => "covar_samp",
-        AggregateFunction::CovarPop => "covar_pop",
-        AggregateFunction::User(_) => "user",
     }
 }
 

@@ -7,21 +7,32 @@
 //! This crate knows no files, plans, tasks or memory limits: a batch goes in, arrays come out.
 
 pub mod aggregate;
+mod bind;
+mod bound;
 mod build;
+mod codes;
+mod coerce;
 mod display;
 mod expr;
 pub mod function;
 mod kernel;
+mod lazy;
+mod resolve;
+mod simplify;
 mod sort_key;
 mod value;
 mod walk;
 
+pub use bind::{bind, bind_predicate};
+pub use bound::BoundExpr;
 pub use build::{
     IntoLiteral, Then, When, aggregate, call, coalesce, col, corr, count_all, covar, greatest,
     least, len, lit, null, when,
 };
 pub use display::type_name;
 pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
+pub use resolve::resolve_column;
+pub use simplify::simplify;
 pub use sort_key::SortKey;
 pub use value::{Value, plain, plain_type};
 pub use walk::{conjunction, split_conjunction};

@@ -1,6 +1,6 @@
 //! What evaluating an expression gives: a column, or one value for all rows.
 
-use arrow::array::{Array, ArrayRef, UInt32Array};
+use arrow::array::{Array, ArrayRef, Datum, UInt32Array};
 use arrow::datatypes::DataType;
 use dframe_core::Result;
 
@@ -29,6 +29,15 @@ impl Value {
         match self {
             Value::Array(array) => Ok(array),
             Value::Scalar(array) => repeat(&array, rows),
+        }
+    }
+}
+
+impl Datum for Value {
+    fn get(&self) -> (&dyn Array, bool) {
+        match self {
+            Value::Array(array) => (array.as_ref(), false),
+            Value::Scalar(array) => (array.as_ref(), true),
         }
     }
 }
