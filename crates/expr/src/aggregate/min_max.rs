@@ -74,7 +74,7 @@ where
 }
 
 /// `array` as an array of `T`.
-fn as_type<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<PrimitiveArray<T>> {
+pub(super) fn as_type<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<PrimitiveArray<T>> {
     match array.as_primitive_opt::<T>() {
         Some(array) => Ok(array.clone()),
         None => Ok(arrow::compute::cast(array, &T::DATA_TYPE)?.as_primitive::<T>().clone()),

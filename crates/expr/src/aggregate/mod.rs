@@ -13,16 +13,23 @@
 
 mod bool;
 mod count;
+mod exact_sum;
 mod first_last;
 mod groups;
+#[cfg(test)]
+mod laws;
+mod mean;
 mod min_max;
 mod min_max_bytes;
+mod moments;
 mod name;
+mod product_sum;
 mod signature;
 mod sum_decimal;
 mod sum_int;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 use std::sync::Arc;
 

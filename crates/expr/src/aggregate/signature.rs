@@ -1,17 +1,19 @@
 //! Which types the functions take, keep and return, and the accumulator for each.
 
 use arrow::datatypes::{
-    DataType, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType,
-    DurationNanosecondType, DurationSecondType, Field, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Decimal128Type, Decimal256Type, Field, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use dframe_core::{Error, Result};
 
 use super::bool::Bools;
 use super::count::Count;
+use super::exact_sum::{ExactSums, FloatSum};
 use super::first_last::{Order, Pick};
+use super::mean::{FloatMean, IntMean};
 use super::min_max::{End, Extreme, Greatest, Least};
 use super::min_max_bytes::ExtremeBytes;
+use super::moments::{Moment, Moments};
 use super::sum_decimal::{DecimalSum, RAW_256};
 use super::sum_int::{IntSum, RAW_128};
 use super::{Accumulator, AggregateFunction, AggregateSignature, BoundAggregate};
@@ -34,12 +36,26 @@ impl AggregateFunction {
             Self::Min | Self::Max => extreme(args[0]),
             Self::First | Self::Last | Self::AnyValue => Some(pick(args[0])),
             Self::BoolAnd | Self::BoolOr => bools(args[0]),
-            _ => None,
+            Self::Mean => mean(args[0]),
+            _ => self.moment().and_then(|moment| moments(moment, &args)),
         };
         match signature {
             Some(signature) => Ok(BoundAggregate { function: self.clone(), signature }),
             None => Err(self.type_error(&args)),
         }
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        Some(match self {
+            Self::VarSample => Moment::VarSample,
+            Self::VarPop => Moment::VarPop,
+            Self::StdSample => Moment::StdSample,
+            Self::StdPop => Moment::StdPop,
+            Self::Corr => Moment::Corr,
+            Self::CovarSample => Moment::CovarSample,
+            Self::CovarPop => Moment::CovarPop,
+            _ => return None,
+        })
     }
 
     fn check_count(&self, given: usize) -> Result<()> {
@@ -113,9 +129,46 @@ fn sum(arg: &DataType) -> Option<AggregateSignature> {
         DataType::Decimal256(_, scale) => {
             signature(&[arg], wide(), DataType::Decimal256(76, *scale))
         }
+        _ if arg.is_floating() => {
+            signature(&[&DataType::Float64], ExactSums::fields("sum"), DataType::Float64)
+        }
         _ => return None,
     };
     Some(sum)
+}
+
+fn mean(arg: &DataType) -> Option<AggregateSignature> {
+    let count = Field::new("count", DataType::Int64, false);
+    let raw = |arg: &DataType, mean: DataType| {
+        signature(&[arg], vec![Field::new("sum", RAW_128, true), count.clone()], mean)
+    };
+    match arg {
+        _ if arg.is_integer() => Some(raw(arg, DataType::Float64)),
+        DataType::Timestamp(..) | DataType::Duration(_) => Some(raw(arg, arg.clone())),
+        DataType::Decimal32(digits, scale)
+        | DataType::Decimal64(digits, scale)
+        | DataType::Decimal128(digits, scale)
+            if *digits <= DIGITS_128 =>
+        {
+            Some(raw(&DataType::Decimal128(*digits, *scale), DataType::Float64))
+        }
+        _ if is_number(arg) => {
+            let mut state = ExactSums::fields("sum");
+            state.push(count);
+            Some(signature(&[&DataType::Float64], state, DataType::Float64))
+        }
+        _ => None,
+    }
+}
+
+fn moments(moment: Moment, args: &[&DataType]) -> Option<AggregateSignature> {
+    let doubles = vec![&DataType::Float64; moment.args()];
+    let numbers = args.iter().all(|arg| is_number(arg));
+    numbers.then(|| signature(&doubles, moment.fields(), DataType::Float64))
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    data_type.is_numeric() || *data_type == DataType::Null
 }
 
 fn extreme(arg: &DataType) -> Option<AggregateSignature> {
@@ -172,7 +225,8 @@ impl BoundAggregate {
             AggregateFunction::AnyValue => Some(Pick::boxed(Order::FirstValue, arg)),
             AggregateFunction::BoolAnd => Some(Bools::all()),
             AggregateFunction::BoolOr => Some(Bools::any()),
-            _ => None,
+            AggregateFunction::Mean => mean_accumulator(arg, &signature.return_type),
+            other => other.moment().map(Moments::boxed),
         };
         accumulator.ok_or_else(|| self.function.type_error(&[arg]))
     }
@@ -189,20 +243,35 @@ fn sum_accumulator(arg: &DataType, sum: &DataType) -> Option<Box<dyn Accumulator
         DataType::Int8 => IntSum::<Int8Type>::boxed(sum),
         DataType::Int16 => IntSum::<Int16Type>::boxed(sum),
         DataType::Int32 => IntSum::<Int32Type>::boxed(sum),
-        DataType::Int64 => IntSum::<Int64Type>::boxed(sum),
+        DataType::Int64 | DataType::Duration(_) => IntSum::<Int64Type>::boxed(sum),
         DataType::UInt8 => IntSum::<UInt8Type>::boxed(sum),
         DataType::UInt16 => IntSum::<UInt16Type>::boxed(sum),
         DataType::UInt32 => IntSum::<UInt32Type>::boxed(sum),
         DataType::UInt64 => IntSum::<UInt64Type>::boxed(sum),
-        DataType::Duration(TimeUnit::Second) => IntSum::<DurationSecondType>::boxed(sum),
-        DataType::Duration(TimeUnit::Millisecond) => IntSum::<DurationMillisecondType>::boxed(sum),
-        DataType::Duration(TimeUnit::Microsecond) => IntSum::<DurationMicrosecondType>::boxed(sum),
-        DataType::Duration(TimeUnit::Nanosecond) => IntSum::<DurationNanosecondType>::boxed(sum),
         DataType::Decimal128(digits, _) if *digits <= DIGITS_128 => {
             IntSum::<Decimal128Type>::boxed(sum)
         }
+        DataType::Float64 => Box::new(FloatSum::default()),
         DataType::Decimal128(..) => DecimalSum::<Decimal128Type>::boxed(sum),
         DataType::Decimal256(..) => DecimalSum::<Decimal256Type>::boxed(sum),
+        _ => return None,
+    })
+}
+
+fn mean_accumulator(arg: &DataType, mean: &DataType) -> Option<Box<dyn Accumulator>> {
+    Some(match arg {
+        DataType::Int8 => IntMean::<Int8Type>::boxed(arg, mean),
+        DataType::Int16 => IntMean::<Int16Type>::boxed(arg, mean),
+        DataType::Int32 => IntMean::<Int32Type>::boxed(arg, mean),
+        DataType::Int64 | DataType::Timestamp(..) | DataType::Duration(_) => {
+            IntMean::<Int64Type>::boxed(arg, mean)
+        }
+        DataType::UInt8 => IntMean::<UInt8Type>::boxed(arg, mean),
+        DataType::UInt16 => IntMean::<UInt16Type>::boxed(arg, mean),
+        DataType::UInt32 => IntMean::<UInt32Type>::boxed(arg, mean),
+        DataType::UInt64 => IntMean::<UInt64Type>::boxed(arg, mean),
+        DataType::Decimal128(..) => IntMean::<Decimal128Type>::boxed(arg, mean),
+        DataType::Float64 => Box::new(FloatMean::default()),
         _ => return None,
     })
 }

@@ -11,12 +11,13 @@ use arrow::datatypes::{DataType, Decimal128Type, validate_decimal_precision_and_
 use dframe_core::{Error, Result};
 
 use super::groups::{Cell, Groups, Seen, grow};
+use super::min_max::as_type;
 use super::{Accumulator, GroupedRows};
 
 /// The type of a 128-bit state: a decimal only in name, the values use all bits.
 pub(super) const RAW_128: DataType = DataType::Decimal128(38, 0);
 
-/// The sum of values of type `T`, as the type of the result.
+/// The sum of values of type `T`, or of durations cast to it, as the type of the result.
 pub(super) struct IntSum<T> {
     totals: Totals,
     return_type: DataType,
@@ -39,7 +40,7 @@ where
     T::Native: Into<i128>,
 {
     fn update(&mut self, rows: &GroupedRows<'_>, args: &[ArrayRef]) -> Result<()> {
-        let values = args[0].as_primitive::<T>();
+        let values = as_type::<T>(&args[0])?;
         self.totals.add(&Groups::new(rows, values.len())?, values.values(), values.nulls());
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
 use arrow::datatypes::DataType;
 
-use super::{Accumulator, AggregateFunction, BoundAggregate, GroupedRows, Positions};
+use super::{AggregateFunction, BoundAggregate, GroupedRows, Positions};
 
 fn bind(name: &str, args: &[&ArrayRef]) -> BoundAggregate {
     let types: Vec<DataType> = args.iter().map(|array| array.data_type().clone()).collect();
@@ -71,4 +71,119 @@ fn strings_compare_bytewise() {
     let max = whole("max", &[0, 1, 0, 0], 2, &[x]);
     assert_eq!(*min, StringArray::from(vec![Some("a"), None]));
     assert_eq!(*max, StringArray::from(vec![Some("é"), None]));
+}
+
+#[test]
+fn first_and_last_take_the_row_and_any_value_takes_a_value() {
+    let x = Arc::new(Int64Array::from(vec![None, Some(1), Some(2), None])) as ArrayRef;
+    let pick = |name| whole(name, &[0; 4], 2, &[x.clone()]);
+    assert_eq!(*pick("first"), Int64Array::from(vec![None, None]));
+    assert_eq!(*pick("last"), Int64Array::from(vec![None, None]));
+    assert_eq!(*pick("any_value"), Int64Array::from(vec![Some(1), None]));
+    assert!(bind("first", &[&x]).needs_positions());
+    assert!(!bind("sum", &[&x]).needs_positions());
+}
+
+#[test]
+fn means_and_moments_have_known_values() {
+    let x = Arc::new(Float64Array::from(vec![2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])) as ArrayRef;
+    let y = Arc::new(Float64Array::from(vec![1.0, 3.0, 2.0, 5.0, 4.0, 6.0, 8.0, 7.0])) as ArrayRef;
+    let one = |name| floats(&whole(name, &[0; 8], 1, &[x.clone()]))[0];
+    assert_eq!(one("mean"), Some(5.0));
+    assert_eq!(one("var_pop"), Some(4.0));
+    assert_eq!(one("std_pop"), Some(2.0));
+    assert_eq!(one("var_samp"), Some(32.0 / 7.0));
+    let two = |name| floats(&whole(name, &[0; 8], 1, &[x.clone(), y.clone()]))[0];
+    assert_eq!(two("covar_pop"), Some(3.875));
+    assert_eq!(two("covar_samp"), Some(31.0 / 7.0));
+    assert_eq!(two("corr"), Some(31.0 / (32.0_f64 * 42.0).sqrt()));
+}
+
+#[test]
+fn moments_of_one_none_and_constants_follow_duckdb() {
+    let x = Arc::new(Float64Array::from(vec![3.0, 1.5, 1.5])) as ArrayRef;
+    let y = Arc::new(Float64Array::from(vec![3.0, 1.0, 2.0])) as ArrayRef;
+    let groups = [0, 1, 1];
+    let result = |name, args: &[ArrayRef]| floats(&whole(name, &groups, 3, args));
+    assert_eq!(result("var", &[x.clone()]), [None, Some(0.0), None]);
+    assert_eq!(result("std_pop", &[x.clone()]), [Some(0.0), Some(0.0), None]);
+    assert_eq!(result("covar_samp", &[x.clone(), y.clone()]), [None, Some(0.0), None]);
+    let corr = result("corr", &[x, y]);
+    assert!(corr[0].unwrap().is_nan() && corr[1].unwrap().is_nan() && corr[2].is_none());
+}
+
+#[test]
+fn moments_do_not_cancel_overflow_or_hide_infinity() {
+    let of = |name, values: Vec<f64>| {
+        let groups = vec![0; values.len()];
+        floats(&whole(name, &groups, 1, &[Arc::new(Float64Array::from(values))]))[0].unwrap()
+    };
+    assert_eq!(of("var_pop", vec![1e15, 1e15 + 2.0]), 1.0);
+    assert_eq!(of("std_pop", vec![1e300, -1e300]), 1e300);
+    assert_eq!(of("var_pop", vec![1e300, -1e300]), f64::INFINITY);
+    assert_eq!(of("std_pop", vec![1e-200, 3e-200]), 1e-200);
+    assert_eq!(of("std_pop", vec![5e-324, -5e-324]), 5e-324);
+    assert!(of("std", vec![f64::INFINITY, 1.0]).is_nan());
+    assert!(of("var_pop", vec![f64::NAN]).is_nan());
+}
+
+#[test]
+fn float_sums_are_exact_at_the_edges() {
+    let of = |values: &[f64]| {
+        let array = Arc::new(Float64Array::from(values.to_vec()));
+        floats(&whole("sum", &vec![0; values.len()], 1, &[array]))[0].unwrap()
+    };
+    assert_eq!(of(&[1e308, 1e308, -1e308]), 1e308);
+    assert_eq!(of(&[1e308, 1e308]), f64::INFINITY);
+    assert_eq!(of(&[-f64::MAX, -f64::MAX]), f64::NEG_INFINITY);
+    assert_eq!(of(&[f64::MAX, 9.9e291]), f64::MAX);
+    assert_eq!(of(&[1e16, 1.0, -1e16]), 1.0);
+    assert_eq!(of(&[5e-324, 5e-324]), 1e-323);
+    assert_eq!(of(&[1.0, 5e-324, -1.0]), 5e-324);
+    assert_eq!(of(&[1.0, 2_f64.powi(-53)]), 1.0);
+    assert_eq!(of(&[1.0, 2_f64.powi(-53), 5e-324]), 1.0 + f64::EPSILON);
+    assert_eq!(of(&[f64::INFINITY, 1.0]), f64::INFINITY);
+    assert!(of(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+    assert!(of(&[f64::NAN, 1.0]).is_nan());
+    assert_eq!(of(&[-0.0, -0.0]).to_bits(), 0.0_f64.to_bits());
+}
+
+#[test]
+fn a_mean_of_times_is_a_time() {
+    let x: ArrayRef = Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![10, 13]));
+    let mean = whole("mean", &[0, 0], 1, &[x]);
+    assert_eq!(*mean, arrow::array::TimestampMicrosecondArray::from(vec![11]));
+}
+
+#[test]
+fn wrong_types_name_function_type_and_remedy() {
+    let error = |name: &str, types: &[DataType]| {
+        AggregateFunction::parse(name).unwrap().bind(types).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error("sum", &[DataType::Utf8]),
+        "sum cannot take Utf8; cast it first: sum(cast(x as double))"
+    );
+    assert!(error("bool_and", &[DataType::Int64]).contains("bool_and(x > 0)"));
+    assert!(error("mean", &[DataType::Boolean]).contains("cast(x as int)"));
+    assert_eq!(error("corr", &[DataType::Int64]), "corr takes two argument(s), not 1");
+    let list = DataType::new_list(DataType::Int64, true);
+    assert!(error("max", &[list.clone()]).contains("max cannot take List"));
+    assert!(AggregateFunction::Count.bind(&[list]).is_ok());
+}
+
+#[test]
+fn decimals_wider_than_128_bits_inside_sum_exactly() {
+    let big = 10_i128.pow(38) - 1;
+    let decimal = |values: Vec<Option<i128>>| -> ArrayRef {
+        let array = arrow::array::Decimal128Array::from(values);
+        Arc::new(array.with_precision_and_scale(38, 2).unwrap())
+    };
+    let x = decimal([vec![Some(big); 9], vec![None], vec![Some(-big); 8]].concat());
+    let sum = whole("sum", &[0; 18], 2, &[x]);
+    assert_eq!(*sum, *decimal(vec![Some(big), None]));
+}
+
+fn floats(array: &ArrayRef) -> Vec<Option<f64>> {
+    array.as_any().downcast_ref::<Float64Array>().unwrap().iter().collect()
 }
