@@ -1,1 +1,19 @@
-//! placeholder
+//! Plan to tasks, chunks to result: planner, operators, merger.
+//!
+//! ```text
+//!   LogicalPlan --lower--> TaskGraph --Executor--> chunks --tail (merger)--> batches
+//! ```
+//!
+//! This crate knows no file formats and starts no threads. An operator is a file here, with an arm
+//! in [`lower`](crate::Engine::graph) that says which stages it becomes.
+
+mod engine;
+mod fold;
+mod group;
+mod lower;
+mod pipeline;
+mod sort;
+mod stage;
+mod tail;
+
+pub use engine::{Engine, EngineOptions, ResultBatches};

@@ -1,0 +1,173 @@
+//! Finishing one bucket: all its rows and states, from all tasks, into results.
+//!
+//! ```text
+//!   parts --take(bucket)--> GroupState --> results
+//!                 |  the budget refuses
+//!                 +--> states and the rest of the rows, cut by the next bits, on disk
+//!                            --> each smaller bucket, one after the other
+//! ```
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use dframe_core::{Error, Result};
+use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
+
+use super::combine::is_uncut;
+use super::partial::{TAG_RAW, TAG_STATES, hold};
+use super::radix::{Radix, UNCUT, scatter};
+use super::spec::GroupSpec;
+use super::state::GroupState;
+use crate::fold::keep;
+
+/// Bits by which a bucket that does not fit is cut again.
+const RECUT_BITS: u32 = 4;
+/// Rows of a batch of results.
+const OUTPUT_ROWS: usize = 32 * 1024;
+
+/// The results of bucket `bucket` of a chunk that [`super::combine`] or one task made.
+pub(crate) fn finish_bucket(
+    spec: &Arc<GroupSpec>,
+    chunk: Chunk,
+    bucket: u32,
+    context: &TaskContext,
+) -> Result<Chunk> {
+    let parts = chunk.into_parts();
+    let bucket = match parts.iter().all(is_uncut) {
+        true if bucket == 0 => UNCUT,
+        true => return Ok(Chunk::default()),
+        false => bucket,
+    };
+    let mut output = Vec::new();
+    let finish = Finish { spec, context };
+    finish.bucket(&parts, bucket, Radix::first(spec.buckets), &mut output)?;
+    Ok(Chunk::new(output))
+}
+
+struct Finish<'a> {
+    spec: &'a Arc<GroupSpec>,
+    context: &'a TaskContext,
+}
+
+impl Finish<'_> {
+    fn bucket(
+        &self,
+        parts: &[Arc<Part>],
+        bucket: u32,
+        radix: Radix,
+        output: &mut Vec<Arc<Part>>,
+    ) -> Result<()> {
+        let mut state = GroupState::new(self.spec)?;
+        let mut held = self.context.budget.reservation();
+        let mut batches = batches_of(parts, bucket);
+        while let Some((tag, batch)) = batches.next().transpose()? {
+            self.context.cancel.check()?;
+            self.fold(&mut state, tag, &batch)?;
+            if !hold(&mut held, state.memory()) {
+                let next = self.recut(state, batches, radix)?;
+                drop(held);
+                return self.smaller_buckets(next, output);
+            }
+        }
+        self.emit(state, held, output)
+    }
+
+    fn fold(&self, state: &mut GroupState, tag: u32, batch: &RecordBatch) -> Result<()> {
+        match tag {
+            TAG_RAW => state.update(&self.spec.split_raw(batch)?),
+            _ => state.merge(batch),
+        }
+    }
+
+    fn emit(
+        &self,
+        state: GroupState,
+        mut held: dframe_core::Reservation,
+        output: &mut Vec<Arc<Part>>,
+    ) -> Result<()> {
+        let columns = state.into_output()?;
+        let mut start = 0;
+        let mut batches = Vec::new();
+        while start < columns.len() {
+            let end = (start + OUTPUT_ROWS).min(columns.len());
+            batches.push((0, columns.batch(start..end)?));
+            start = end;
+        }
+        if !batches.is_empty() {
+            let schema = columns.schema().clone();
+            drop(columns);
+            output.push(keep(0, schema, batches, &mut held, self.context)?);
+        }
+        Ok(())
+    }
+
+    /// Writes the states so far and the batches not yet read, cut by the next bits.
+    fn recut(
+        &self,
+        state: GroupState,
+        rest: impl Iterator<Item = Result<(u32, RecordBatch)>>,
+        radix: Radix,
+    ) -> Result<(Vec<Arc<Part>>, Radix)> {
+        let next = radix.next(RECUT_BITS).filter(|_| state.len() > 1).ok_or_else(too_large)?;
+        let store = &self.context.store;
+        let mut states = store.spill_writer(TAG_STATES, self.spec.state_schema())?;
+        let mut raw = store.spill_writer(TAG_RAW, self.spec.raw_schema())?;
+        let hashes = state.hashes();
+        let columns = state.into_states()?;
+        for (bucket, groups) in next.cut(&hashes).buckets() {
+            states.write(bucket, &columns.take(groups)?)?;
+        }
+        drop((columns, hashes));
+        let mut write = |tag: u32, batches: &mut Vec<RecordBatch>| -> Result<()> {
+            let writer: &mut SpillWriter = if tag == TAG_RAW { &mut raw } else { &mut states };
+            if !batches.is_empty() {
+                for (bucket, batch) in scatter(batches, self.spec.keys.len(), next)? {
+                    writer.write(bucket, &batch)?;
+                }
+                batches.clear();
+            }
+            Ok(())
+        };
+        let mut pending: [Vec<RecordBatch>; 2] = [Vec::new(), Vec::new()];
+        for item in rest {
+            let (tag, batch) = item?;
+            self.context.cancel.check()?;
+            let waiting = &mut pending[usize::from(tag == TAG_RAW)];
+            waiting.push(batch);
+            if waiting.iter().map(batch_bytes).sum::<usize>() > RECUT_BYTES {
+                write(tag, waiting)?;
+            }
+        }
+        write(TAG_STATES, &mut pending[0])?;
+        write(TAG_RAW, &mut pending[1])?;
+        Ok((vec![states.finish()?, raw.finish()?], next))
+    }
+
+    fn smaller_buckets(
+        &self,
+        (parts, radix): (Vec<Arc<Part>>, Radix),
+        output: &mut Vec<Arc<Part>>,
+    ) -> Result<()> {
+        (0..radix.buckets()).try_for_each(|bucket| self.bucket(&parts, bucket, radix, output))
+    }
+}
+
+/// Bytes of batches that are cut together, so that the pieces are not too small.
+const RECUT_BYTES: usize = 2 << 20;
+
+/// The batches of a bucket with their parts' tags.
+fn batches_of(
+    parts: &[Arc<Part>],
+    bucket: u32,
+) -> impl Iterator<Item = Result<(u32, RecordBatch)>> {
+    parts.iter().flat_map(move |part| {
+        let tag = part.tag();
+        part.take(Some(bucket)).map(move |batch| Ok((tag, batch?)))
+    })
+}
+
+fn too_large() -> Error {
+    Error::over_budget("the state of a single group does not fit the memory limit")
+        .operator("aggregate")
+        .remedy("raise --memory-limit")
+}

@@ -1,0 +1,28 @@
+//! Group-by: partial aggregation per partition, tree reduce, then each bucket of keys on its own.
+//!
+//! ```text
+//!   partition --> PartialAggregate --+
+//!   partition --> PartialAggregate --+--> combine --+--> finish bucket 0 --> results
+//!   partition --> PartialAggregate --+              +--> finish bucket 1 --> results
+//! ```
+//!
+//! With few groups the tree reduce does the work and one bucket finishes; with many, partial
+//! aggregation cuts by key, the tree passes the pieces on, and the buckets do the work in parallel.
+//! Which it is, every task decides by what it sees.
+
+mod byte_values;
+mod combine;
+mod finish;
+mod interner;
+mod key_column;
+mod packed;
+mod partial;
+mod radix;
+mod spec;
+mod state;
+mod table;
+
+pub(crate) use combine::combine;
+pub(crate) use finish::finish_bucket;
+pub(crate) use partial::PartialAggregate;
+pub(crate) use spec::{Call, CallInput, Emit, GroupSpec};

@@ -1,0 +1,136 @@
+//! A hash table from packed keys (64 or 128 bits) to dense group numbers.
+//!
+//! Linear probing over `(key, group)` entries at 50 % load at most. It holds no states: those are
+//! columns, indexed by the group.
+
+/// A key of fixed width.
+pub(crate) trait PackedKey: Copy + Eq + Default {
+    /// A hash whose low bits are good.
+    fn hash(self) -> u64;
+}
+
+impl PackedKey for u64 {
+    fn hash(self) -> u64 {
+        mix(self, 0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl PackedKey for u128 {
+    fn hash(self) -> u64 {
+        mix(self as u64 ^ 0x2545_f491_4f6c_dd1d, (self >> 64) as u64 ^ 0x9e37_79b9_7f4a_7c15)
+            ^ (self as u64).wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(29)
+    }
+}
+
+/// The two halves of the 128-bit product, folded.
+pub(crate) fn mix(left: u64, right: u64) -> u64 {
+    let product = u128::from(left) * u128::from(right);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// The hash of a key of several columns, from the hash of the columns before and the next one's.
+pub(crate) fn combine(before: u64, next: u64) -> u64 {
+    mix(before ^ 0x8ebc_6af0_9c88_c6e3, next ^ 0x5899_65cc_7537_4cc3)
+}
+
+const FREE: u32 = u32::MAX;
+const SLOTS_MIN: usize = 1024;
+
+#[derive(Clone, Copy, Default)]
+struct Entry<K> {
+    key: K,
+    group: u32,
+}
+
+/// Keys to groups.
+pub(crate) struct PackedTable<K> {
+    slots: Vec<Entry<K>>,
+    len: usize,
+    next: u32,
+}
+
+impl<K: PackedKey> PackedTable<K> {
+    /// A table without keys.
+    pub(crate) fn new() -> Self {
+        Self { slots: Vec::new(), len: 0, next: 0 }
+    }
+
+    /// The group of each key. A key not seen before gets the next group, and `on_new` hears of the
+    /// row at which that happened.
+    pub(crate) fn assign(
+        &mut self,
+        keys: &[K],
+        groups: &mut Vec<u32>,
+        on_new: &mut dyn FnMut(usize),
+    ) {
+        let of_key = |(row, key): (usize, &K)| self.group_of(*key, || on_new(row));
+        groups.extend(keys.iter().enumerate().map(of_key));
+    }
+
+    /// The group of one key; `on_new` is called if the key was not seen before.
+    pub(crate) fn group_of(&mut self, key: K, on_new: impl FnOnce()) -> u32 {
+        if self.len * 2 >= self.slots.len() {
+            self.grow();
+        }
+        let slot = self.find(key);
+        let entry = &mut self.slots[slot];
+        if entry.group == FREE {
+            *entry = Entry { key, group: self.next };
+            self.next += 1;
+            self.len += 1;
+            on_new();
+        }
+        entry.group
+    }
+
+    /// Gives out the next group to a key that is kept elsewhere.
+    pub(crate) fn skip_group(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// The bytes of memory held.
+    pub(crate) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Entry<K>>()
+    }
+
+    /// The slot where `key` is, or the free one where it belongs.
+    fn find(&self, key: K) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = key.hash() as usize & mask;
+        loop {
+            let entry = &self.slots[slot];
+            if entry.group == FREE || entry.key == key {
+                return slot;
+            }
+            slot = (slot + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let slots = (self.slots.len() * 2).max(SLOTS_MIN);
+        let free = Entry { key: K::default(), group: FREE };
+        let old = std::mem::replace(&mut self.slots, vec![free; slots]);
+        for entry in old.into_iter().filter(|entry| entry.group != FREE) {
+            let slot = self.find(entry.key);
+            self.slots[slot] = entry;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_follow_first_appearance_through_growth() {
+        let keys: Vec<u64> = (0..10_000).map(|i| (i * 7919) % 3001).collect();
+        let (mut table, mut groups, mut seen) = (PackedTable::new(), Vec::new(), Vec::new());
+        table.assign(&keys, &mut groups, &mut |row| seen.push(keys[row]));
+        assert_eq!(seen.len(), 3001);
+        for (key, group) in keys.iter().zip(&groups) {
+            assert_eq!(seen[*group as usize], *key);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The groups of one task: a key table and the states of every call, folded batch by batch.
+//!
+//! Rows come in as values ([`GroupState::update`]) or as states of other tasks
+//! ([`GroupState::merge`]), and leave as states or results, a slice of groups at a time. It does
+//! not know about buckets, memory limits or where its rows come from.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter, prep_null_mask_filter};
+use arrow::datatypes::{SchemaRef, UInt32Type};
+use dframe_core::{Error, Result};
+use dframe_expr::aggregate::{Accumulator, GroupedRows, Positions};
+
+use super::spec::{Call, CallInput, Emit, GroupSpec, RowPositions, Rows};
+use super::table::GroupTable;
+use crate::pipeline::batch_of;
+
+/// Keys and states of a set of groups.
+pub(crate) struct GroupState {
+    spec: Arc<GroupSpec>,
+    table: GroupTable,
+    accumulators: Vec<Box<dyn Accumulator>>,
+    groups: Vec<u32>,
+}
+
+/// The columns of all groups, ready to be cut into batches.
+pub(crate) struct Columns {
+    table: GroupTable,
+    values: Vec<ArrayRef>,
+    schema: SchemaRef,
+}
+
+impl GroupState {
+    /// No groups yet (one, if there are no keys).
+    pub(crate) fn new(spec: &Arc<GroupSpec>) -> Result<Self> {
+        Ok(Self {
+            spec: spec.clone(),
+            table: GroupTable::new(&spec.key_types())?,
+            accumulators: spec.accumulators()?,
+            groups: Vec::new(),
+        })
+    }
+
+    /// The number of groups.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The bytes of memory held.
+    pub(crate) fn memory(&self) -> usize {
+        let states: usize = self.accumulators.iter().map(|state| state.memory()).sum();
+        self.table.memory() + states + self.groups.capacity() * 4
+    }
+
+    /// Folds rows in.
+    pub(crate) fn update(&mut self, rows: &Rows) -> Result<()> {
+        self.table.assign(&rows.keys, rows.len, &mut self.groups)?;
+        let grouped = GroupedRows {
+            groups: &self.groups,
+            group_count: self.table.len(),
+            positions: match &rows.positions {
+                RowPositions::From(base) => Positions::From(*base),
+                RowPositions::Each(positions) => Positions::Each(positions),
+            },
+        };
+        for (call, accumulator) in self.spec.calls.iter().zip(&mut self.accumulators) {
+            fold(call, accumulator.as_mut(), &grouped, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Folds a batch of the state layout in.
+    pub(crate) fn merge(&mut self, batch: &RecordBatch) -> Result<()> {
+        let (keys, mut states) = batch.columns().split_at(self.spec.keys.len());
+        self.table.assign(keys, batch.num_rows(), &mut self.groups)?;
+        let grouped = GroupedRows {
+            groups: &self.groups,
+            group_count: self.table.len(),
+            positions: Positions::From(0),
+        };
+        for (call, accumulator) in self.spec.calls.iter().zip(&mut self.accumulators) {
+            let (own, rest) = states.split_at(call.aggregate.signature().state_fields.len());
+            accumulator.merge(&grouped, own)?;
+            states = rest;
+        }
+        Ok(())
+    }
+
+    /// The hash of each group's key.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        self.table.hashes()
+    }
+
+    /// All groups in the state layout.
+    pub(crate) fn into_states(mut self) -> Result<Columns> {
+        self.touch_all()?;
+        let states = self.accumulators.iter_mut().map(|state| state.state());
+        let values = states.collect::<Result<Vec<_>>>()?.concat();
+        Ok(Columns { table: self.table, values, schema: self.spec.state_schema() })
+    }
+
+    /// All groups in the layout that comes out.
+    pub(crate) fn into_output(mut self) -> Result<Columns> {
+        if self.spec.emit == Emit::States {
+            return self.into_states();
+        }
+        self.touch_all()?;
+        let results = self.accumulators.iter_mut().map(|state| state.finish());
+        let values = results.collect::<Result<Vec<_>>>()?;
+        Ok(Columns { table: self.table, values, schema: self.spec.output.clone() })
+    }
+
+    /// Tells every accumulator how many groups there are, also those that saw no row.
+    fn touch_all(&mut self) -> Result<()> {
+        let none = GroupedRows {
+            groups: &[],
+            group_count: self.table.len(),
+            positions: Positions::From(0),
+        };
+        for (call, accumulator) in self.spec.calls.iter().zip(&mut self.accumulators) {
+            let empty = |data_type| arrow::array::new_empty_array(data_type);
+            let args: Vec<_> = call.aggregate.signature().arg_types.iter().map(empty).collect();
+            accumulator.update(&none, &args)?;
+        }
+        Ok(())
+    }
+}
+
+/// Folds one call's share of `rows` into its states.
+fn fold(
+    call: &Call,
+    accumulator: &mut dyn Accumulator,
+    grouped: &GroupedRows<'_>,
+    rows: &Rows,
+) -> Result<()> {
+    match &call.input {
+        CallInput::States(range) => accumulator.merge(grouped, &rows.inputs[range.clone()]),
+        CallInput::Values { args, filter: None } => {
+            accumulator.update(grouped, &pick(&rows.inputs, args))
+        }
+        CallInput::Values { args, filter: Some(mask) } => {
+            let mask = mask_of(&rows.inputs[*mask])?;
+            let args = pick(&rows.inputs, args);
+            fold_filtered(accumulator, grouped, &args, &mask)
+        }
+    }
+}
+
+fn fold_filtered(
+    accumulator: &mut dyn Accumulator,
+    grouped: &GroupedRows<'_>,
+    args: &[ArrayRef],
+    mask: &BooleanArray,
+) -> Result<()> {
+    let args = args.iter().map(|arg| Ok(filter(arg, mask)?)).collect::<Result<Vec<_>>>()?;
+    let groups: ArrayRef = Arc::new(UInt32Array::from(grouped.groups.to_vec()));
+    let groups = filter(&groups, mask)?;
+    let positions = match grouped.positions {
+        Positions::From(base) => set_positions(mask).map(|row| base + row).collect::<Vec<u64>>(),
+        Positions::Each(all) => set_positions(mask).map(|row| all[row as usize]).collect(),
+    };
+    let grouped = GroupedRows {
+        groups: groups.as_primitive::<UInt32Type>().values(),
+        group_count: grouped.group_count,
+        positions: Positions::Each(&positions),
+    };
+    accumulator.update(&grouped, &args)
+}
+
+/// The rows at which `mask` is true.
+fn set_positions(mask: &BooleanArray) -> impl Iterator<Item = u64> + '_ {
+    mask.values().set_indices().map(|row| row as u64)
+}
+
+fn mask_of(array: &ArrayRef) -> Result<BooleanArray> {
+    let mask = array.as_boolean_opt().ok_or_else(|| Error::internal("a filter is not Boolean"))?;
+    Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
+}
+
+fn pick(columns: &[ArrayRef], numbers: &[usize]) -> Vec<ArrayRef> {
+    numbers.iter().map(|number| columns[*number].clone()).collect()
+}
+
+impl Columns {
+    /// The number of groups.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The layout.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// A batch of the groups in `range`.
+    pub(crate) fn batch(&self, range: Range<usize>) -> Result<RecordBatch> {
+        let mut columns = self.table.keys(range.clone())?;
+        columns.extend(self.values.iter().map(|values| values.slice(range.start, range.len())));
+        batch_of(&self.schema, columns, range.len())
+    }
+
+    /// A batch of these groups, of memory of its own.
+    pub(crate) fn take(&self, groups: &[u32]) -> Result<RecordBatch> {
+        let indices = UInt32Array::from(groups.to_vec());
+        let mut columns = self.table.keys_of(groups)?;
+        for values in &self.values {
+            columns.push(arrow::compute::take(values, &indices, None)?);
+        }
+        batch_of(&self.schema, columns, groups.len())
+    }
+}

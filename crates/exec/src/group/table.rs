@@ -1,0 +1,373 @@
+//! Key columns to dense group numbers, and group numbers back to key columns.
+//!
+//! ```text
+//!   key arrays --KeyColumn--> codes --+-- no keys:          everything is group 0
+//!                                     +-- one dense column: the code is the group
+//!                                     +-- small product:    direct look-up in a table of products
+//!                                     +-- <= 64, 128 bits:  PackedTable
+//!                                     +-- wider:            PackedTables in a chain
+//!   groups --stored codes--> KeyColumn::decode --> key arrays
+//! ```
+//!
+//! The way is chosen by the columns' types; the direct one gives way to hashing when the product of
+//! the codes seen outgrows it. Nothing here knows states, partitions or tasks.
+
+use std::ops::Range;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use dframe_core::Result;
+
+use super::key_column::{Codes, KeyColumn};
+use super::packed::{PackedTable, combine};
+
+/// Bits of the direct look-up table, at most: 2 Mi groups numbers, 8 MiB.
+const DIRECT_BITS_MAX: u32 = 21;
+
+/// Groups by key.
+pub(crate) struct GroupTable {
+    columns: Vec<KeyColumn>,
+    stored: Vec<StoredCodes>,
+    groups: usize,
+    lookup: Lookup,
+}
+
+/// The codes of one key column, per group.
+#[derive(Default)]
+struct StoredCodes {
+    codes: Vec<u64>,
+    /// The groups, ascending, that are NULL though their code does not say so.
+    null_groups: Vec<u32>,
+}
+
+enum Lookup {
+    Nothing,
+    Dense,
+    Direct(Direct),
+    Wide { table: PackedTable<u64>, null_group: Option<u32> },
+    Narrow(PackedTable<u64>),
+    Chain(Vec<Link>),
+}
+
+/// A look-up table of `2^bits` entries per column, all columns' bits side by side.
+#[derive(Default)]
+struct Direct {
+    bits: Vec<u32>,
+    groups: Vec<u32>,
+    next: u32,
+}
+
+/// One table of a chain: the link before it, then as many columns as fit 128 bits.
+struct Link {
+    columns: Range<usize>,
+    table: PackedTable<u128>,
+}
+
+const FREE: u32 = u32::MAX;
+
+impl GroupTable {
+    /// A table for keys of these types.
+    pub(crate) fn new(key_types: &[DataType]) -> Result<Self> {
+        let columns = key_types.iter().map(KeyColumn::new).collect::<Result<Vec<_>>>()?;
+        let lookup = match columns.as_slice() {
+            [] => Lookup::Nothing,
+            [column] if column.is_dense() => Lookup::Dense,
+            [column] if column.nulls_aside() => {
+                Lookup::Wide { table: PackedTable::new(), null_group: None }
+            }
+            columns if columns.iter().any(KeyColumn::nulls_aside) => Lookup::hashed(columns),
+            _ => Lookup::Direct(Direct::default()),
+        };
+        let stored = columns.iter().map(|_| StoredCodes::default()).collect();
+        let groups = usize::from(columns.is_empty());
+        Ok(Self { columns, stored, groups, lookup })
+    }
+
+    /// The number of groups. Without keys it is one from the start.
+    pub(crate) fn len(&self) -> usize {
+        self.groups
+    }
+
+    /// Puts the group of each of `rows` rows into `groups`.
+    pub(crate) fn assign(
+        &mut self,
+        keys: &[ArrayRef],
+        rows: usize,
+        groups: &mut Vec<u32>,
+    ) -> Result<()> {
+        groups.clear();
+        let encode = |(column, array): (&mut KeyColumn, &ArrayRef)| column.encode(array);
+        let codes: Vec<Codes> =
+            self.columns.iter_mut().zip(keys).map(encode).collect::<Result<_>>()?;
+        if matches!(self.lookup, Lookup::Nothing) {
+            groups.resize(rows, 0);
+            return Ok(());
+        }
+        self.make_room(&codes);
+        let Self { stored, groups: count, lookup, columns } = self;
+        let mut on_new = |row: usize| {
+            for (stored, codes) in stored.iter_mut().zip(&codes) {
+                stored.push(codes, row, *count as u32);
+            }
+            *count += 1;
+        };
+        match lookup {
+            Lookup::Nothing => {}
+            Lookup::Dense => {
+                groups.extend(codes[0].codes.iter().map(|code| *code as u32));
+                for code in stored[0].codes.len()..columns[0].dense_len() {
+                    stored[0].codes.push(code as u64);
+                }
+                *count = stored[0].codes.len();
+            }
+            Lookup::Direct(direct) => direct.assign(&codes, groups, &mut on_new),
+            Lookup::Wide { table, null_group } => {
+                assign_wide(table, null_group, &codes[0], groups, &mut on_new);
+            }
+            Lookup::Narrow(table) => table.assign(&pack(columns, &codes), groups, &mut on_new),
+            Lookup::Chain(links) => assign_chain(links, columns, &codes, groups, &mut on_new),
+        }
+        Ok(())
+    }
+
+    /// The keys of a range of groups.
+    pub(crate) fn keys(&self, groups: Range<usize>) -> Result<Vec<ArrayRef>> {
+        let decode = |(column, stored): (&KeyColumn, &StoredCodes)| {
+            let is_null = |row: usize| stored.is_null((groups.start + row) as u32);
+            column.decode(&stored.codes[groups.clone()], &is_null)
+        };
+        self.columns.iter().zip(&self.stored).map(decode).collect()
+    }
+
+    /// The keys of these groups.
+    pub(crate) fn keys_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let decode = |(column, stored): (&KeyColumn, &StoredCodes)| {
+            let codes: Vec<u64> =
+                groups.iter().map(|group| stored.codes[*group as usize]).collect();
+            column.decode(&codes, &|row| stored.is_null(groups[row]))
+        };
+        self.columns.iter().zip(&self.stored).map(decode).collect()
+    }
+
+    /// The hash of each group's key, the same in every table.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        let mut hashes = vec![0; self.groups];
+        for (column, stored) in self.columns.iter().zip(&self.stored) {
+            for (group, hash) in hashes.iter_mut().enumerate() {
+                let is_null = stored.is_null(group as u32);
+                *hash = combine(*hash, column.hash(stored.codes[group], is_null));
+            }
+        }
+        hashes
+    }
+
+    /// The bytes of memory held.
+    pub(crate) fn memory(&self) -> usize {
+        let columns: usize = self.columns.iter().map(KeyColumn::memory).sum();
+        let stored: usize = self.stored.iter().map(|stored| stored.codes.capacity() * 8).sum();
+        let lookup = match &self.lookup {
+            Lookup::Nothing | Lookup::Dense => 0,
+            Lookup::Direct(direct) => direct.groups.capacity() * 4,
+            Lookup::Wide { table, .. } | Lookup::Narrow(table) => table.memory(),
+            Lookup::Chain(links) => links.iter().map(|link| link.table.memory()).sum(),
+        };
+        columns + stored + lookup
+    }
+
+    /// Makes the direct table large enough for `codes`, or gives it up for a hash table.
+    fn make_room(&mut self, codes: &[Codes]) {
+        let Lookup::Direct(direct) = &mut self.lookup else { return };
+        let needed =
+            |codes: &Codes| u64::BITS - codes.codes.iter().fold(0, |a, b| a | b).leading_zeros();
+        direct.bits.resize(codes.len(), 0);
+        let bits: Vec<u32> =
+            direct.bits.iter().zip(codes).map(|(bits, codes)| (*bits).max(needed(codes))).collect();
+        if bits == direct.bits && !direct.groups.is_empty() {
+            return;
+        }
+        if bits.iter().sum::<u32>() <= DIRECT_BITS_MAX {
+            *direct = Direct::rebuilt(bits, &self.stored, self.groups);
+        } else {
+            self.lookup = Lookup::hashed(&self.columns);
+            self.rehash();
+        }
+    }
+
+    /// Enters all groups into an empty hash table.
+    fn rehash(&mut self) {
+        let stored = self.stored.iter();
+        let codes: Vec<Codes> =
+            stored.map(|stored| Codes { codes: stored.codes.clone(), nulls: None }).collect();
+        let mut groups = Vec::new();
+        match &mut self.lookup {
+            Lookup::Narrow(table) => {
+                table.assign(&pack(&self.columns, &codes), &mut groups, &mut |_| {});
+            }
+            Lookup::Chain(links) => {
+                assign_chain(links, &self.columns, &codes, &mut groups, &mut |_| {});
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Lookup {
+    fn hashed(columns: &[KeyColumn]) -> Self {
+        let bits: u32 = columns.iter().map(packed_bits).sum();
+        if bits <= 64 { Lookup::Narrow(PackedTable::new()) } else { Lookup::Chain(links(columns)) }
+    }
+}
+
+/// The bits of a column in a packed key: its code, and a bit for NULL if the code has none.
+fn packed_bits(column: &KeyColumn) -> u32 {
+    column.code_bits() + u32::from(column.nulls_aside())
+}
+
+/// Cuts the columns so that each cut, with the 32 bits of the link before, fits 128 bits.
+fn links(columns: &[KeyColumn]) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    let mut room = 0;
+    for (index, column) in columns.iter().enumerate() {
+        let bits = packed_bits(column);
+        match links.last_mut() {
+            Some(link) if bits <= room => link.columns.end = index + 1,
+            _ => {
+                room = if links.is_empty() { 128 } else { 96 };
+                links.push(Link { columns: index..index + 1, table: PackedTable::new() });
+            }
+        }
+        room -= bits;
+    }
+    links
+}
+
+fn pack(columns: &[KeyColumn], codes: &[Codes]) -> Vec<u64> {
+    let mut keys = codes[0].codes.clone();
+    for (column, codes) in columns.iter().zip(codes).skip(1) {
+        let bits = column.code_bits();
+        keys.iter_mut().zip(&codes.codes).for_each(|(key, code)| *key = *key << bits | code);
+    }
+    keys
+}
+
+fn assign_wide(
+    table: &mut PackedTable<u64>,
+    null_group: &mut Option<u32>,
+    codes: &Codes,
+    groups: &mut Vec<u32>,
+    on_new: &mut dyn FnMut(usize),
+) {
+    let Some(nulls) = &codes.nulls else {
+        return table.assign(&codes.codes, groups, on_new);
+    };
+    for (row, code) in codes.codes.iter().enumerate() {
+        if nulls.is_valid(row) {
+            groups.push(table.group_of(*code, || on_new(row)));
+        } else {
+            let group = null_group.get_or_insert_with(|| {
+                on_new(row);
+                table.skip_group()
+            });
+            groups.push(*group);
+        }
+    }
+}
+
+fn assign_chain(
+    links: &mut [Link],
+    columns: &[KeyColumn],
+    codes: &[Codes],
+    groups: &mut Vec<u32>,
+    on_new: &mut dyn FnMut(usize),
+) {
+    let rows = codes[0].codes.len();
+    let last = links.len() - 1;
+    for (index, link) in links.iter_mut().enumerate() {
+        let mut keys: Vec<u128> = match index {
+            0 => vec![0; rows],
+            _ => groups.iter().map(|group| u128::from(*group)).collect(),
+        };
+        for column in link.columns.clone() {
+            add_codes(&mut keys, &columns[column], &codes[column]);
+        }
+        groups.clear();
+        match index == last {
+            true => link.table.assign(&keys, groups, on_new),
+            false => link.table.assign(&keys, groups, &mut |_| {}),
+        }
+    }
+}
+
+/// Shifts the codes of one column into the keys.
+fn add_codes(keys: &mut [u128], column: &KeyColumn, codes: &Codes) {
+    let bits = packed_bits(column);
+    match &codes.nulls {
+        None if column.nulls_aside() => {
+            let valid = 1 << column.code_bits();
+            let codes = codes.codes.iter().map(|code| u128::from(*code) | valid);
+            keys.iter_mut().zip(codes).for_each(|(key, code)| *key = *key << bits | code);
+        }
+        None => keys
+            .iter_mut()
+            .zip(&codes.codes)
+            .for_each(|(key, code)| *key = *key << bits | u128::from(*code)),
+        Some(nulls) => {
+            let valid = 1 << column.code_bits();
+            for (row, key) in keys.iter_mut().enumerate() {
+                let code = u128::from(codes.codes[row]) | valid;
+                *key = *key << bits | if nulls.is_null(row) { 0 } else { code };
+            }
+        }
+    }
+}
+
+impl Direct {
+    fn rebuilt(bits: Vec<u32>, stored: &[StoredCodes], groups: usize) -> Self {
+        let size = 1usize << bits.iter().sum::<u32>();
+        let mut direct = Direct { bits, groups: vec![FREE; size], next: groups as u32 };
+        for group in 0..groups {
+            let slot = direct.slot(stored.iter().map(|stored| stored.codes[group]));
+            direct.groups[slot] = group as u32;
+        }
+        direct
+    }
+
+    fn slot(&self, codes: impl Iterator<Item = u64>) -> usize {
+        codes.zip(&self.bits).fold(0, |slot, (code, bits)| slot << bits | code as usize)
+    }
+
+    fn assign(&mut self, codes: &[Codes], groups: &mut Vec<u32>, on_new: &mut dyn FnMut(usize)) {
+        let mut slots: Vec<u32> = codes[0].codes.iter().map(|code| *code as u32).collect();
+        for (codes, bits) in codes.iter().zip(&self.bits).skip(1) {
+            let codes = codes.codes.iter();
+            slots
+                .iter_mut()
+                .zip(codes)
+                .for_each(|(slot, code)| *slot = *slot << bits | *code as u32);
+        }
+        let mut next = self.next;
+        groups.extend(slots.iter().enumerate().map(|(row, slot)| {
+            let group = &mut self.groups[*slot as usize];
+            if *group == FREE {
+                *group = next;
+                next += 1;
+                on_new(row);
+            }
+            *group
+        }));
+        self.next = next;
+    }
+}
+
+impl StoredCodes {
+    fn push(&mut self, codes: &Codes, row: usize, group: u32) {
+        self.codes.push(codes.codes[row]);
+        if codes.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            self.null_groups.push(group);
+        }
+    }
+
+    fn is_null(&self, group: u32) -> bool {
+        !self.null_groups.is_empty() && self.null_groups.binary_search(&group).is_ok()
+    }
+}

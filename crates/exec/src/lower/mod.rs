@@ -1,0 +1,304 @@
+//! The planner: a logical plan to a graph of stages, and the merger's steps after it.
+//!
+//! ```text
+//!   plan --> Stream { origin: a scan or a stage, ops: blockwise, not yet run, tail: for the merger }
+//!
+//!   Filter, Project     are added to the stream's ops: no stage
+//!   Aggregate           stream -> partial aggregate -> combine .. combine -> buckets
+//!   Sort                stream -> sort runs, merged by the tail
+//!   Limit               cut in each task, then once more by the tail
+//! ```
+//!
+//! A stream whose tail is not empty is gathered into one chunk before another stage can read it.
+
+mod aggregate;
+
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::{Schema, SchemaRef};
+use dframe_core::{Event, Observer, Result};
+use dframe_expr::{Expr, SortKey, bind, conjunction};
+use dframe_plan::{LogicalPlan, Partition, Scan, ScanRequest};
+use dframe_runtime::TaskGraph;
+
+use crate::pipeline::BlockOp;
+use crate::sort::SortSpec;
+use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
+use crate::tail::TailOp;
+
+/// What the planner goes by.
+#[derive(Clone)]
+pub(crate) struct LowerOptions {
+    /// The memory limit.
+    pub(crate) memory: usize,
+    /// Tasks that run at once.
+    pub(crate) threads: usize,
+    /// Hears of partitions.
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// A plan ready to run.
+pub(crate) struct Lowered {
+    /// The stages.
+    pub(crate) graph: TaskGraph,
+    /// What is done with the last stage's chunks.
+    pub(crate) tail: Vec<TailOp>,
+    /// The columns that come out.
+    pub(crate) schema: SchemaRef,
+}
+
+/// Lowers `plan`.
+///
+/// # Errors
+/// Whatever is wrong with the plan's expressions, or with the metadata of its sources.
+pub(crate) fn lower(plan: &LogicalPlan, options: &LowerOptions) -> Result<Lowered> {
+    let mut planner = Planner { graph: TaskGraph::new(), options };
+    let stream = planner.stream(plan)?;
+    let (schema, tail) = (stream.schema.clone(), stream.tail.clone());
+    planner.collect(stream)?;
+    Ok(Lowered { graph: planner.graph, tail, schema })
+}
+
+/// Rows on their way: where they come from and what is still to be done with them.
+struct Stream {
+    origin: Origin,
+    ops: Vec<BlockOp>,
+    tail: Vec<TailOp>,
+    /// The columns after `ops`.
+    before_tail: SchemaRef,
+    /// The columns after `tail`.
+    schema: SchemaRef,
+    /// Rows, at most, as far as is known.
+    rows: u64,
+}
+
+enum Origin {
+    Scan(Scan),
+    Stage(usize),
+}
+
+struct Planner<'a> {
+    graph: TaskGraph,
+    options: &'a LowerOptions,
+}
+
+/// Rows of a batch in flight.
+const BATCH_ROWS: usize = 16 * 1024;
+/// Rows of a partition that is folded, rather than handed on as it is.
+const PARTITION_ROWS: u64 = 4 << 20;
+
+impl Planner<'_> {
+    fn stream(&mut self, plan: &LogicalPlan) -> Result<Stream> {
+        match plan {
+            LogicalPlan::Scan(scan) => scanned(scan),
+            LogicalPlan::Filter { input, predicate } => {
+                let stream = self.stream(input)?;
+                let op = BlockOp::Filter(bind(predicate, &stream.schema)?);
+                Ok(stream.with_op(op, None))
+            }
+            LogicalPlan::Project { input, exprs, schema } => {
+                let stream = self.stream(input)?;
+                let exprs = exprs.iter().map(|expr| bind(expr, &stream.schema));
+                let exprs = exprs.collect::<Result<_>>()?;
+                let op = BlockOp::Project { exprs, schema: schema.clone() };
+                Ok(stream.with_op(op, Some(schema.clone())))
+            }
+            LogicalPlan::Aggregate { input, keys, aggregates, schema } => {
+                let stream = self.stream(input)?;
+                self.aggregate(stream, keys, aggregates, schema)
+            }
+            LogicalPlan::Sort { input, keys, limit } => {
+                let stream = self.stream(input)?;
+                self.sort(stream, keys, *limit)
+            }
+            LogicalPlan::Limit { input, offset, limit } => {
+                let stream = self.stream(input)?;
+                self.limit(stream, *offset, *limit)
+            }
+            other => Err(dframe_core::Error::unsupported(format!("cannot execute {other:?}"))),
+        }
+    }
+
+    fn sort(&mut self, stream: Stream, keys: &[SortKey], limit: Option<u64>) -> Result<Stream> {
+        let stream = self.without_tail(stream)?;
+        let schema = stream.schema.clone();
+        let bound = keys.iter().map(|key| bind(&key.expr, &schema)).collect::<Result<_>>()?;
+        let options = |key: &SortKey| SortOptions {
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+        };
+        let spec = Arc::new(SortSpec {
+            keys: bound,
+            options: keys.iter().map(options).collect(),
+            limit,
+            schema: schema.clone(),
+        });
+        let rows = stream.rows.min(limit.unwrap_or(u64::MAX));
+        let stage = self.fold(stream, FoldSpec::Sort(spec.clone()))?;
+        let mut sorted = Stream::of_stage(stage, schema, rows);
+        sorted.tail.push(TailOp::Merge(spec));
+        Ok(sorted)
+    }
+
+    fn limit(&mut self, mut stream: Stream, offset: u64, limit: Option<u64>) -> Result<Stream> {
+        if let Some(wanted) = limit.and_then(|limit| limit.checked_add(offset))
+            && stream.tail.is_empty()
+        {
+            // Each task stops once it has what could be wanted of it.
+            let schema = stream.schema.clone();
+            let fold = FoldSpec::Collect { schema: schema.clone(), limit: Some(wanted) };
+            let rows = stream.rows.min(wanted);
+            let stage = self.fold(stream, fold)?;
+            stream = Stream::of_stage(stage, schema, rows);
+        }
+        stream.rows = stream.rows.min(limit.unwrap_or(u64::MAX));
+        stream.tail.push(TailOp::Slice { offset, limit });
+        Ok(stream)
+    }
+
+    /// Makes sure that the last stage's chunks are the stream's rows, before its tail.
+    fn collect(&mut self, stream: Stream) -> Result<usize> {
+        match stream.origin {
+            Origin::Stage(stage) if stream.ops.is_empty() => Ok(stage),
+            _ => {
+                let schema = stream.before_tail.clone();
+                self.fold(stream, FoldSpec::Collect { schema, limit: None })
+            }
+        }
+    }
+
+    /// The stream as the only chunk of a stage of its own, if it has a tail.
+    fn without_tail(&mut self, stream: Stream) -> Result<Stream> {
+        if stream.tail.is_empty() {
+            return Ok(stream);
+        }
+        let (tail, schema, rows) = (stream.tail.clone(), stream.schema.clone(), stream.rows);
+        let input = self.collect(stream)?;
+        let inputs = self.graph.stages()[input].task_count();
+        let names: Vec<_> = tail.iter().map(TailOp::name).collect();
+        let name = names.join(" + ");
+        let gather = Gather { input, inputs, tail, schema: schema.clone(), name };
+        Ok(Stream::of_stage(self.graph.push(Arc::new(gather)), schema, rows))
+    }
+
+    /// A stage that takes the stream's rows through its ops into folds, one per task.
+    fn fold(&mut self, stream: Stream, fold: FoldSpec) -> Result<usize> {
+        let keeps_rows = matches!(fold, FoldSpec::Collect { .. });
+        let limit = match (&fold, stream.ops.is_empty()) {
+            (FoldSpec::Collect { limit, .. }, true) => *limit,
+            _ => None,
+        };
+        let fused = Arc::new(Fused { ops: stream.ops, fold });
+        Ok(match stream.origin {
+            Origin::Scan(scan) => {
+                let rows = if keeps_rows { 1 } else { PARTITION_ROWS };
+                let (request, partitions) = self.partitions(&scan, rows, limit)?;
+                let name = Leaf::name(&fused);
+                let source = scan.source;
+                self.graph.push(Arc::new(Leaf { source, request, partitions, fused, name }))
+            }
+            Origin::Stage(input) => {
+                let tasks = self.graph.stages()[input].task_count();
+                let name = Refold::name(&fused);
+                self.graph.push(Arc::new(Refold { input, tasks, fused, name }))
+            }
+        })
+    }
+
+    fn partitions(
+        &self,
+        scan: &Scan,
+        partition_rows: u64,
+        limit: Option<u64>,
+    ) -> Result<(Arc<ScanRequest>, Vec<Partition>)> {
+        let request = ScanRequest {
+            projection: scan.projection.clone(),
+            filters: scan.filters.clone(),
+            limit: scan.limit.into_iter().chain(limit.filter(|_| scan.filters.is_empty())).min(),
+            batch_rows: BATCH_ROWS,
+            unit_bytes: self.unit_bytes(),
+            partition_rows,
+        };
+        let planned = scan.source.partitions(&request)?;
+        let units = || planned.list.iter().flat_map(|partition| &partition.units);
+        self.options.observer.observe(&Event::PartitionsPlanned {
+            partitions: planned.list.len(),
+            row_groups: planned.row_groups,
+            row_groups_pruned: planned.row_groups_pruned,
+            rows: units().map(dframe_plan::ScanUnit::row_count).sum(),
+            bytes: units().map(|unit| unit.fetch_bytes).sum(),
+        });
+        Ok((Arc::new(request), planned.list))
+    }
+
+    /// Each worker has a unit in work and one being fetched; half of the memory is for what they
+    /// make of them.
+    fn unit_bytes(&self) -> u64 {
+        let share = self.options.memory / (4 * (self.options.threads + 1));
+        (share as u64).clamp(1 << 20, 256 << 20)
+    }
+}
+
+impl Stream {
+    /// The stream with a blockwise operator after it, which gives it a new schema or leaves it.
+    fn with_op(mut self, op: BlockOp, schema: Option<SchemaRef>) -> Self {
+        if let Some(schema) = schema {
+            self.schema = schema;
+        }
+        match self.tail.is_empty() {
+            true => {
+                self.ops.push(op);
+                self.before_tail = self.schema.clone();
+            }
+            false => self.tail.push(TailOp::Block(op)),
+        }
+        self
+    }
+
+    /// The rows of a stage, at most so many.
+    fn of_stage(stage: usize, schema: SchemaRef, rows: u64) -> Self {
+        Self {
+            origin: Origin::Stage(stage),
+            ops: Vec::new(),
+            tail: Vec::new(),
+            before_tail: schema.clone(),
+            schema,
+            rows,
+        }
+    }
+}
+
+fn scanned(scan: &Scan) -> Result<Stream> {
+    let rows = scan.source.statistics().rows.unwrap_or(u64::MAX);
+    let schema = scan.schema.clone();
+    let mut scan = scan.clone();
+    let mut ops = Vec::new();
+    if let Some(filter) = conjunction(scan.filters.iter().cloned()) {
+        ops = filtered(&mut scan, &filter, &schema)?;
+    }
+    let (origin, tail) = (Origin::Scan(scan), Vec::new());
+    Ok(Stream { origin, ops, tail, before_tail: schema.clone(), schema, rows })
+}
+
+/// Makes `scan` read the filter's columns too, and says how to filter and then drop them.
+fn filtered(scan: &mut Scan, filter: &Expr, output: &SchemaRef) -> Result<Vec<BlockOp>> {
+    let all = scan.source.schema();
+    let wanted = scan.projection.len();
+    for column in filter.columns() {
+        let index = dframe_expr::resolve_column(&all, &column)?;
+        if !scan.projection.contains(&index) {
+            scan.projection.push(index);
+        }
+    }
+    let fields = scan.projection.iter().map(|index| all.field(*index).clone());
+    let read: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let mut ops = vec![BlockOp::Filter(bind(filter, &read)?)];
+    if scan.projection.len() > wanted {
+        let exprs =
+            output.fields().iter().map(|field| bind(&dframe_expr::col(field.name()), &read));
+        ops.push(BlockOp::Project { exprs: exprs.collect::<Result<_>>()?, schema: output.clone() });
+    }
+    scan.schema = read;
+    Ok(ops)
+}

@@ -1,0 +1,330 @@
+//! External merge sort: sorted runs per partition, merged as the result is read.
+//!
+//! ```text
+//!   partition --> SortRun --> [run] [run]      sorted by binary keys, in memory or spilled
+//!   partition --> SortRun --> [run]
+//!                               \  |  /
+//!                               MergeRuns      a heap of one row per run --> batches in order
+//! ```
+//!
+//! Keys are compared as order-preserving byte strings (the row format of the `arrow` crate). Equal
+//! rows keep the order of the input: runs are numbered in that order. A limit cuts every run, so
+//! that the first `k` rows of a large input need memory for `k` rows only.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, SchemaRef};
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+use dframe_core::{Reservation, Result};
+use dframe_expr::{BoundExpr, plain, plain_type};
+use dframe_plan::ScannedBatch;
+use dframe_runtime::{Chunk, Part, PartReader, TaskContext, batch_bytes};
+
+use crate::fold::{Fold, as_planned, keep};
+
+/// What to sort by, bound to the input.
+#[derive(Debug)]
+pub(crate) struct SortSpec {
+    /// The keys.
+    pub(crate) keys: Vec<BoundExpr>,
+    /// The direction and the place of NULLs, per key.
+    pub(crate) options: Vec<arrow::compute::SortOptions>,
+    /// Only the first so many rows are wanted.
+    pub(crate) limit: Option<u64>,
+    /// The columns.
+    pub(crate) schema: SchemaRef,
+}
+
+/// Rows of a batch of a sorted run.
+const RUN_BATCH_ROWS: usize = 4096;
+/// Bytes of rows, about, that make a run.
+const RUN_BYTES_MAX: usize = 256 << 20;
+/// Runs that are merged at once.
+const FAN_IN: usize = 64;
+
+impl SortSpec {
+    fn converter(&self) -> Result<RowConverter> {
+        let field = |(key, options): (&BoundExpr, &arrow::compute::SortOptions)| {
+            SortField::new_with_options(plain_type(key.data_type()).clone(), *options)
+        };
+        Ok(RowConverter::new(self.keys.iter().zip(&self.options).map(field).collect())?)
+    }
+
+    fn key_columns(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        self.keys.iter().map(|key| canonical(&plain(&key.evaluate_array(batch)?)?)).collect()
+    }
+}
+
+/// Floats with one zero and one NaN, which is the largest; other columns as they are.
+fn canonical(column: &ArrayRef) -> Result<ArrayRef> {
+    Ok(match column.data_type() {
+        DataType::Float64 => {
+            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| {
+                if value.is_nan() { f64::NAN.abs() } else { value + 0.0 }
+            }))
+        }
+        DataType::Float32 => {
+            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(|value| {
+                if value.is_nan() { f32::NAN.abs() } else { value + 0.0 }
+            }))
+        }
+        DataType::Float16 => {
+            let wide =
+                arrow::compute::cast(&column.as_primitive::<Float16Type>(), &DataType::Float32)?;
+            arrow::compute::cast(&canonical(&wide)?, &DataType::Float16)?
+        }
+        _ => column.clone(),
+    })
+}
+
+/// Makes sorted runs of one partition's rows.
+pub(crate) struct SortRun {
+    spec: Arc<SortSpec>,
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    held: Reservation,
+    runs: Vec<Arc<Part>>,
+}
+
+impl SortRun {
+    /// No rows yet.
+    pub(crate) fn new(spec: &Arc<SortSpec>, context: &TaskContext) -> Self {
+        let held = context.budget.reservation();
+        Self { spec: spec.clone(), batches: Vec::new(), rows: 0, held, runs: Vec::new() }
+    }
+
+    /// Sorts what is there, and cuts it to the limit.
+    fn sorted(&mut self) -> Result<Vec<RecordBatch>> {
+        let batches = std::mem::take(&mut self.batches);
+        self.rows = 0;
+        let mut order = sorted_order(&self.spec, &batches)?;
+        if let Some(limit) = self.spec.limit.and_then(|limit| usize::try_from(limit).ok()) {
+            order.truncate(limit);
+        }
+        let batches: Vec<&RecordBatch> = batches.iter().collect();
+        let gather = |rows: &[(usize, usize)]| Ok(interleave_record_batch(&batches, rows)?);
+        order.chunks(RUN_BATCH_ROWS).map(gather).collect()
+    }
+
+    fn close_run(&mut self, context: &TaskContext) -> Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let batches = self.sorted()?.into_iter().map(|batch| (0, batch)).collect();
+        let run = keep(0, self.spec.schema.clone(), batches, &mut self.held, context)?;
+        self.held.shrink(usize::MAX);
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// With a limit: keeps the first rows only, once enough have gathered to make that worth while.
+    fn cut_to_limit(&mut self) -> Result<()> {
+        let Some(limit) = self.spec.limit else { return Ok(()) };
+        if self.rows as u64 > limit.saturating_mul(2).max(8 * RUN_BATCH_ROWS as u64) {
+            self.batches = self.sorted()?;
+            self.rows = self.batches.iter().map(RecordBatch::num_rows).sum();
+            let bytes: usize = self.batches.iter().map(batch_bytes).sum();
+            self.held.shrink(self.held.bytes().saturating_sub(bytes * COPIES));
+        }
+        Ok(())
+    }
+}
+
+/// While a run is sorted there are the rows, their keys and the sorted copy.
+const COPIES: usize = 3;
+
+impl Fold for SortRun {
+    fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
+        let batch = as_planned(&batch.rows, &self.spec.schema)?;
+        let bytes = batch_bytes(&batch) * COPIES;
+        if self.held.bytes() > RUN_BYTES_MAX * COPIES || !self.held.try_grow(bytes) {
+            self.close_run(context)?;
+            self.held.grow(bytes, "sorting a run")?;
+        }
+        self.rows += batch.num_rows();
+        self.batches.push(batch);
+        self.cut_to_limit()?;
+        Ok(true)
+    }
+
+    fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
+        self.close_run(context)?;
+        Ok(Chunk::new(self.runs))
+    }
+}
+
+/// `(batch, row)` of all rows, in order; stable.
+fn sorted_order(spec: &SortSpec, batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>> {
+    let converter = spec.converter()?;
+    let keys = batches
+        .iter()
+        .map(|batch| Ok(converter.convert_columns(&spec.key_columns(batch)?)?))
+        .collect::<Result<Vec<Rows>>>()?;
+    let mut order: Vec<(u64, u32, u32)> = Vec::new();
+    for (number, rows) in keys.iter().enumerate() {
+        let rows = rows.iter().enumerate();
+        order.extend(rows.map(|(row, key)| (prefix(key.as_ref()), number as u32, row as u32)));
+    }
+    let key = |batch: u32, row: u32| keys[batch as usize].row(row as usize);
+    order.sort_unstable_by(|left, right| {
+        left.0
+            .cmp(&right.0)
+            .then_with(|| key(left.1, left.2).cmp(&key(right.1, right.2)))
+            .then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
+    });
+    Ok(order.into_iter().map(|(_, batch, row)| (batch as usize, row as usize)).collect())
+}
+
+/// The first eight bytes of a key as a number: most comparisons end here.
+fn prefix(key: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = key.len().min(8);
+    bytes[..length].copy_from_slice(&key[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+/// The rows of sorted runs, in order.
+pub(crate) struct MergeRuns {
+    spec: Arc<SortSpec>,
+    converter: RowConverter,
+    readers: Vec<PartReader>,
+    heap: BinaryHeap<Cursor>,
+    left: u64,
+    held: Reservation,
+}
+
+/// The next row of a run.
+struct Cursor {
+    key: OwnedRow,
+    run: usize,
+    row: usize,
+    rows: Rows,
+    batch: RecordBatch,
+}
+
+impl Ord for Cursor {
+    /// The heap's largest is the row that comes first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.cmp(&self.key).then(other.run.cmp(&self.run))
+    }
+}
+
+impl PartialOrd for Cursor {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Cursor {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Cursor {}
+
+impl MergeRuns {
+    /// Merges runs, given in the order of the input. More than a bounded number of them are first
+    /// merged, neighbours with neighbours, on disk.
+    pub(crate) fn new(
+        spec: &Arc<SortSpec>,
+        mut runs: Vec<Arc<Part>>,
+        context: &TaskContext,
+    ) -> Result<Self> {
+        while runs.len() > FAN_IN {
+            runs = runs
+                .chunks(FAN_IN)
+                .map(|neighbours| merged_run(spec, neighbours.to_vec(), context))
+                .collect::<Result<_>>()?;
+        }
+        Self::of(spec, runs, context)
+    }
+
+    fn of(spec: &Arc<SortSpec>, runs: Vec<Arc<Part>>, context: &TaskContext) -> Result<Self> {
+        let batch_of = |run: &Arc<Part>| run.bytes() * RUN_BATCH_ROWS as u64 / run.rows().max(1);
+        let bytes = runs.iter().map(batch_of).sum::<u64>() as usize * COPIES;
+        let mut merge = Self {
+            spec: spec.clone(),
+            converter: spec.converter()?,
+            readers: runs.iter().map(|run| run.take(None)).collect(),
+            heap: BinaryHeap::new(),
+            left: spec.limit.unwrap_or(u64::MAX),
+            held: context.budget.reserve(bytes, "merging sorted runs")?,
+        };
+        drop(runs);
+        for run in 0..merge.readers.len() {
+            if let Some(cursor) = merge.next_batch(run)? {
+                merge.heap.push(cursor);
+            }
+        }
+        Ok(merge)
+    }
+
+    fn next_batch(&mut self, run: usize) -> Result<Option<Cursor>> {
+        loop {
+            let Some(batch) = self.readers[run].next().transpose()? else { return Ok(None) };
+            if batch.num_rows() > 0 {
+                let rows = self.converter.convert_columns(&self.spec.key_columns(&batch)?)?;
+                return Ok(Some(Cursor { key: rows.row(0).owned(), run, row: 0, rows, batch }));
+            }
+        }
+    }
+
+    fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        let mut numbers: Vec<Option<usize>> = vec![None; self.readers.len()];
+        let mut picks = Vec::new();
+        while picks.len() < RUN_BATCH_ROWS && self.left > 0 {
+            let Some(mut first) = self.heap.peek_mut() else { break };
+            let number = *numbers[first.run].get_or_insert_with(|| {
+                batches.push(first.batch.clone());
+                batches.len() - 1
+            });
+            picks.push((number, first.row));
+            self.left -= 1;
+            first.row += 1;
+            if first.row < first.batch.num_rows() {
+                first.key = first.rows.row(first.row).owned();
+                continue;
+            }
+            let run = PeekMut::pop(first).run;
+            numbers[run] = None;
+            if let Some(cursor) = self.next_batch(run)? {
+                self.heap.push(cursor);
+            }
+        }
+        if picks.is_empty() {
+            self.held.shrink(usize::MAX);
+            return Ok(None);
+        }
+        let batches: Vec<&RecordBatch> = batches.iter().collect();
+        Ok(Some(interleave_record_batch(&batches, &picks)?))
+    }
+}
+
+impl Iterator for MergeRuns {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_rows().transpose()
+    }
+}
+
+/// Some runs as one, on disk.
+fn merged_run(
+    spec: &Arc<SortSpec>,
+    runs: Vec<Arc<Part>>,
+    context: &TaskContext,
+) -> Result<Arc<Part>> {
+    let mut writer = context.store.spill_writer(0, spec.schema.clone())?;
+    for batch in MergeRuns::of(spec, runs, context)? {
+        context.cancel.check()?;
+        writer.write(0, &batch?)?;
+    }
+    writer.finish()
+}

@@ -1,0 +1,446 @@
+//! The stages that plans are lowered to, as the runtime runs them.
+//!
+//! | stage     | pattern    | a task                                                        |
+//! |-----------|------------|---------------------------------------------------------------|
+//! | `Leaf`    | blockwise  | reads a partition, unit by unit, into a [`Fold`]              |
+//! | `Refold`  | blockwise  | reads a chunk of an earlier stage into a [`Fold`]             |
+//! | `Combine` | tree       | merges the groups of a few chunks                             |
+//! | `Buckets` | shuffle    | finishes its bucket of one chunk's groups                     |
+//! | `Gather`  | tree       | takes all chunks through the merger's steps, into one chunk   |
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::datatypes::SchemaRef;
+use dframe_core::{Event, Fetched, Reservation, Result};
+use dframe_plan::{ScanRequest, ScanUnit, ScannedBatch, Source};
+use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext};
+
+use crate::fold::{Collect, Fold};
+use crate::group::{GroupSpec, PartialAggregate, combine, finish_bucket};
+use crate::pipeline::{self, BlockOp};
+use crate::sort::{SortRun, SortSpec};
+use crate::tail::{self, TailOp};
+
+/// What a task folds its batches into.
+#[derive(Clone, Debug)]
+pub(crate) enum FoldSpec {
+    /// The batches themselves.
+    Collect {
+        /// Their schema.
+        schema: SchemaRef,
+        /// The rows wanted.
+        limit: Option<u64>,
+    },
+    /// Groups.
+    Group(Arc<GroupSpec>),
+    /// Sorted runs.
+    Sort(Arc<SortSpec>),
+}
+
+impl FoldSpec {
+    fn start(&self, context: &TaskContext) -> Result<Box<dyn Fold>> {
+        Ok(match self {
+            FoldSpec::Collect { schema, limit } => {
+                Box::new(Collect::new(schema.clone(), *limit, context))
+            }
+            FoldSpec::Group(spec) => Box::new(PartialAggregate::new(spec, context)?),
+            FoldSpec::Sort(spec) => Box::new(SortRun::new(spec, context)),
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            FoldSpec::Collect { .. } => "collect",
+            FoldSpec::Group(_) => "partial aggregate",
+            FoldSpec::Sort(_) => "sort run",
+        }
+    }
+}
+
+/// What is fused into a task between its input and its chunk.
+#[derive(Clone, Debug)]
+pub(crate) struct Fused {
+    /// The blockwise operators, in order.
+    pub(crate) ops: Vec<BlockOp>,
+    /// The end.
+    pub(crate) fold: FoldSpec,
+}
+
+impl Fused {
+    fn name(&self, input: &'static str) -> String {
+        let ops = self.ops.iter().map(BlockOp::name);
+        let names: Vec<_> = [input].into_iter().chain(ops).chain([self.fold.name()]).collect();
+        names.join(" + ")
+    }
+}
+
+/// A [`Fused`] at work.
+struct Folding {
+    fused: Arc<Fused>,
+    fold: Option<Box<dyn Fold>>,
+}
+
+impl Folding {
+    fn new(fused: &Arc<Fused>) -> Self {
+        Self { fused: fused.clone(), fold: None }
+    }
+
+    fn fold(&mut self, context: &TaskContext) -> Result<&mut Box<dyn Fold>> {
+        if self.fold.is_none() {
+            self.fold = Some(self.fused.fold.start(context)?);
+        }
+        Ok(self.fold.as_mut().expect("started above"))
+    }
+
+    /// Takes one batch in, and says whether more are wanted.
+    fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
+        let fused = self.fused.clone();
+        let fold = self.fold(context)?;
+        pipeline::run(&fused.ops, batch, &mut |batch| fold.push(batch, context))
+    }
+
+    fn finish(mut self, context: &TaskContext) -> Result<Chunk> {
+        self.fold(context)?;
+        self.fold.expect("started above").finish(context)
+    }
+}
+
+/// Reads the partitions of a source.
+pub(crate) struct Leaf {
+    /// What is read.
+    pub(crate) source: Arc<dyn Source>,
+    /// How.
+    pub(crate) request: Arc<ScanRequest>,
+    /// A task each.
+    pub(crate) partitions: Vec<dframe_plan::Partition>,
+    /// What is done with it.
+    pub(crate) fused: Arc<Fused>,
+    /// The stage's name.
+    pub(crate) name: String,
+}
+
+impl Leaf {
+    /// The name of a leaf that does this.
+    pub(crate) fn name(fused: &Fused) -> String {
+        fused.name("scan")
+    }
+}
+
+impl Stage for Leaf {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Blockwise
+    }
+
+    fn task_count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        Vec::new()
+    }
+
+    fn projected_bytes(&self, index: usize) -> usize {
+        let units = self.partitions[index].units.iter();
+        units.map(unit_bytes).max().unwrap_or(0)
+    }
+
+    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
+        let units = self.partitions[index].units.clone();
+        Ok(Box::new(LeafTask {
+            source: self.source.clone(),
+            request: self.request.clone(),
+            fetched: 0,
+            stepped: 0,
+            units,
+            folding: Folding::new(&self.fused),
+        }))
+    }
+}
+
+fn unit_bytes(unit: &ScanUnit) -> usize {
+    usize::try_from(unit.fetch_bytes + unit.decode_bytes).unwrap_or(usize::MAX)
+}
+
+struct LeafTask {
+    source: Arc<dyn Source>,
+    request: Arc<ScanRequest>,
+    units: Vec<ScanUnit>,
+    fetched: usize,
+    stepped: usize,
+    folding: Folding,
+}
+
+impl Task for LeafTask {
+    fn next_fetch(&mut self) -> Option<FetchJob> {
+        let unit = self.units.get(self.fetched)?.clone();
+        self.fetched += 1;
+        let (source, request) = (self.source.clone(), self.request.clone());
+        let bytes = unit_bytes(&unit);
+        Some(FetchJob { bytes, run: Box::new(move || source.fetch(&unit, &request)) })
+    }
+
+    fn step(&mut self, fetched: Fetched, held: Reservation, context: &TaskContext) -> Result<Flow> {
+        let unit = self.units[self.stepped].clone();
+        self.stepped += 1;
+        let mut clock = Clock::default();
+        let mut batches =
+            clock.scan(|| self.source.clone().decode(&unit, fetched, &self.request))?;
+        let mut flow = Flow::Continue;
+        while let Some(batch) = clock.scan(|| batches.next()) {
+            context.cancel.check()?;
+            let batch = batch?;
+            clock.rows += batch.rows.num_rows() as u64;
+            if !clock.fold(|| self.folding.push(batch, context))? {
+                flow = Flow::Enough;
+                break;
+            }
+        }
+        clock.report(self.folding.fused.fold.name(), context);
+        drop((batches, held));
+        Ok(flow)
+    }
+
+    fn finish(self: Box<Self>, _inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        self.folding.finish(context)
+    }
+}
+
+/// Tells apart the time of decoding and of what follows.
+#[derive(Default)]
+struct Clock {
+    scan: Duration,
+    fold: Duration,
+    rows: u64,
+}
+
+impl Clock {
+    fn scan<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let outcome = work();
+        self.scan += start.elapsed();
+        outcome
+    }
+
+    fn fold<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let outcome = work();
+        self.fold += start.elapsed();
+        outcome
+    }
+
+    fn report(self, fold: &'static str, context: &TaskContext) {
+        let Self { scan, fold: folded, rows } = self;
+        context.observer.observe(&Event::RowsRead(rows));
+        context.observer.observe(&Event::OperatorTime { operator: "scan", busy: scan, rows });
+        context.observer.observe(&Event::OperatorTime { operator: fold, busy: folded, rows });
+    }
+}
+
+/// Folds the chunks of an earlier stage, one by one.
+pub(crate) struct Refold {
+    /// The earlier stage.
+    pub(crate) input: usize,
+    /// Its number of tasks.
+    pub(crate) tasks: usize,
+    /// What is done with each chunk.
+    pub(crate) fused: Arc<Fused>,
+    /// The stage's name.
+    pub(crate) name: String,
+}
+
+impl Refold {
+    /// The name of a stage that does this.
+    pub(crate) fn name(fused: &Fused) -> String {
+        fused.name("read")
+    }
+}
+
+impl Stage for Refold {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Blockwise
+    }
+
+    fn task_count(&self) -> usize {
+        self.tasks
+    }
+
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        vec![Dependency { stage: self.input, tasks: index..index + 1 }]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
+        let mut folding = Folding::new(&self.fused);
+        Ok(finishing(move |inputs, context| {
+            // Positions only have to grow from chunk to chunk, and within one.
+            let mut position = (index as u64) << 40;
+            for batch in inputs.into_iter().flat_map(Chunk::into_parts).flat_map(|p| p.take(None)) {
+                context.cancel.check()?;
+                let rows = batch?;
+                let next = position + rows.num_rows() as u64;
+                if !folding.push(ScannedBatch { rows, position }, context)? {
+                    break;
+                }
+                position = next;
+            }
+            folding.finish(context)
+        }))
+    }
+}
+
+/// Merges the groups of `fan_in` chunks at a time.
+pub(crate) struct Combine {
+    /// The stage before.
+    pub(crate) input: usize,
+    /// Its number of tasks.
+    pub(crate) inputs: usize,
+    /// The chunks per task.
+    pub(crate) fan_in: usize,
+    /// The group-by.
+    pub(crate) spec: Arc<GroupSpec>,
+}
+
+impl Stage for Combine {
+    fn name(&self) -> &str {
+        "combine groups"
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::TreeReduce
+    }
+
+    fn task_count(&self) -> usize {
+        self.inputs.div_ceil(self.fan_in)
+    }
+
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        let start = index * self.fan_in;
+        let tasks = start..(start + self.fan_in).min(self.inputs);
+        vec![Dependency { stage: self.input, tasks }]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        let spec = self.spec.clone();
+        Ok(finishing(move |inputs, context| combine(&spec, inputs, context)))
+    }
+}
+
+/// Finishes each bucket of the only chunk of the stage before.
+pub(crate) struct Buckets {
+    /// The stage before.
+    pub(crate) input: usize,
+    /// Its number of tasks: one, or none where there is nothing to read.
+    pub(crate) inputs: usize,
+    /// The group-by.
+    pub(crate) spec: Arc<GroupSpec>,
+}
+
+impl Stage for Buckets {
+    fn name(&self) -> &str {
+        "finish groups"
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Shuffle
+    }
+
+    fn task_count(&self) -> usize {
+        self.spec.buckets as usize
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        vec![Dependency { stage: self.input, tasks: 0..self.inputs }]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
+        let spec = self.spec.clone();
+        Ok(finishing(move |inputs, context| {
+            finish_bucket(&spec, Chunk::concat(inputs), index as u32, context)
+        }))
+    }
+}
+
+/// Takes all chunks of the stage before through the merger's steps.
+pub(crate) struct Gather {
+    /// The stage before.
+    pub(crate) input: usize,
+    /// Its number of tasks.
+    pub(crate) inputs: usize,
+    /// The steps.
+    pub(crate) tail: Vec<TailOp>,
+    /// What comes out.
+    pub(crate) schema: SchemaRef,
+    /// The stage's name.
+    pub(crate) name: String,
+}
+
+impl Stage for Gather {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::TreeReduce
+    }
+
+    fn task_count(&self) -> usize {
+        1
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        vec![Dependency { stage: self.input, tasks: 0..self.inputs }]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        let (tail, schema) = (self.tail.clone(), self.schema.clone());
+        Ok(finishing(move |inputs, context| {
+            let mut collect = Box::new(Collect::new(schema, None, context));
+            for rows in tail::run(&tail, inputs.into_iter().map(Ok), context) {
+                context.cancel.check()?;
+                collect.push(ScannedBatch { rows: rows?, position: 0 }, context)?;
+            }
+            collect.finish(context)
+        }))
+    }
+}
+
+/// A task that fetches nothing.
+fn finishing<F>(finish: F) -> Box<dyn Task>
+where
+    F: FnOnce(Vec<Chunk>, &TaskContext) -> Result<Chunk> + Send + 'static,
+{
+    struct Finishing<F>(F);
+    impl<F> Task for Finishing<F>
+    where
+        F: FnOnce(Vec<Chunk>, &TaskContext) -> Result<Chunk> + Send,
+    {
+        fn finish(self: Box<Self>, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+            (self.0)(inputs, context)
+        }
+    }
+    Box::new(Finishing(finish))
+}
