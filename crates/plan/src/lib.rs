@@ -8,10 +8,13 @@
 //!
 //! This crate computes nothing on rows and starts nothing; `exec` lowers a plan to tasks.
 
+mod build;
 mod explain;
 mod logical;
 pub mod optimize;
 mod source;
+#[cfg(test)]
+mod testing;
 mod tree;
 
 pub use logical::{LogicalPlan, Scan};

@@ -13,13 +13,11 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Result};
-use dframe_expr::{AggregateCall, Column, Expr, bind, col};
+use dframe_expr::{AggregateCall, Column, Expr, bind_predicate, col};
 
-use super::resolve::{
-    at, output_schema, refuse_wildcard, require_boolean, resolve, resolve_where_possible, scalar,
-};
+use super::resolve::{at, output_schema, refuse_wildcard, resolve, resolve_where_possible, scalar};
 use super::{expand_wildcards, refuse_nested_key};
 use crate::logical::LogicalPlan;
 
@@ -171,7 +169,7 @@ impl Grouping {
         let error = Error::invalid_input(format!(
             "column {name} is neither a key nor inside an aggregate function"
         ))
-        .remedy(format!("add it to the keys (--by), or write first({name}) or max({name})"));
+        .remedy(format!("add it to the keys (--by), or write any_value({name})"));
         Err(at(error, &expr))
     }
 
@@ -203,7 +201,7 @@ impl Grouping {
         match expr {
             Expr::Aggregate(call) => {
                 if let Some(filter) = &call.filter {
-                    require_boolean(filter, &self.schema, "in FILTER (WHERE ..)")?;
+                    bind_predicate(filter, &self.schema)?;
                 }
                 Ok(call)
             }
@@ -251,7 +249,6 @@ impl Grouping {
         let having = having.map(|having| self.over_groups(unalias(having))).transpose()?;
         let mut plan = self.node()?;
         if let Some(having) = having {
-            require_boolean(&having, &plan.schema(), "in HAVING")?;
             plan = plan.filter(having)?;
         }
         if is_identity(&columns, &plan.schema()) { Ok(plan) } else { plan.project(columns) }

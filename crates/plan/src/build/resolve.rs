@@ -3,9 +3,9 @@
 //! After this, a column reference in a plan is exactly a field's name, so that rules can compare and
 //! replace columns by name alone.
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use dframe_core::{Error, Result};
-use dframe_expr::{Column, Expr, bind, resolve_column};
+use dframe_expr::{Column, Expr, bind, bind_predicate, resolve_column};
 
 /// `expr` with each column spelled as in `schema`.
 pub(crate) fn resolve(expr: Expr, schema: &Schema) -> Result<Expr> {
@@ -25,7 +25,7 @@ pub(crate) fn resolve_where_possible(expr: Expr, schema: &Schema) -> Expr {
 }
 
 fn exact(column: &Column, schema: &Schema) -> Result<Column> {
-    let index = resolve_column(column, schema)?;
+    let index = resolve_column(schema, column)?;
     let name = schema.field(index).name().clone();
     Ok(Column { relation: None, name, span: column.span })
 }
@@ -36,8 +36,9 @@ pub(crate) fn scalar(expr: Expr, schema: &Schema, place: &str) -> Result<Expr> {
     if expr.contains_aggregate() {
         let call = expr.aggregates().first().map(|call| Expr::Aggregate(call.clone()));
         let call = call.map_or_else(String::new, |call| call.to_string());
-        let error = Error::invalid_input(format!("aggregate function {call} cannot be used {place}"))
-            .remedy("compute it in a group-by (--agg), and filter on it with --having");
+        let error =
+            Error::invalid_input(format!("aggregate function {call} cannot be used {place}"))
+                .remedy("compute it in a group-by (--agg), and filter on it with --having");
         return Err(at(error, &expr));
     }
     let expr = resolve(expr, schema)?;
@@ -48,22 +49,8 @@ pub(crate) fn scalar(expr: Expr, schema: &Schema, place: &str) -> Result<Expr> {
 /// `expr` as a condition: exact names, Boolean, no aggregates.
 pub(crate) fn condition(expr: Expr, schema: &Schema, place: &str) -> Result<Expr> {
     let expr = scalar(expr, schema, place)?;
-    require_boolean(&expr, schema, place)?;
+    bind_predicate(&expr, schema)?;
     Ok(expr)
-}
-
-/// Refuses what is not true or false.
-pub(crate) fn require_boolean(expr: &Expr, schema: &Schema, place: &str) -> Result<()> {
-    let data_type = expr.to_field(schema)?.data_type().clone();
-    match data_type {
-        DataType::Boolean | DataType::Null => Ok(()),
-        other => {
-            let message = format!("{expr} is {other}, but {place} a condition is needed");
-            let error = Error::invalid_input(message)
-                .remedy("compare it with something, such as `x > 0` or `x IS NOT NULL`");
-            Err(at(error, expr))
-        }
-    }
 }
 
 /// Refuses `*` where it means nothing.

@@ -118,9 +118,6 @@ fn named(exprs: &[Expr]) -> Vec<(String, Expr)> {
     exprs.iter().map(|expr| (expr.output_name(), expr.unaliased().clone())).collect()
 }
 
-fn map_keys(
-    keys: Vec<SortKey>,
-    f: &mut dyn FnMut(Expr) -> Result<Expr>,
-) -> Result<Vec<SortKey>> {
+fn map_keys(keys: Vec<SortKey>, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Vec<SortKey>> {
     keys.into_iter().map(|key| Ok(SortKey { expr: f(key.expr)?, ..key })).collect()
 }

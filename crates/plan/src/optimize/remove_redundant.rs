@@ -42,11 +42,7 @@ fn keeps_all(plan: &LogicalPlan, limit: Option<u64>) -> bool {
     }
 }
 
-fn simpler_sort(
-    input: Arc<LogicalPlan>,
-    keys: Vec<SortKey>,
-    limit: Option<u64>,
-) -> LogicalPlan {
+fn simpler_sort(input: Arc<LogicalPlan>, keys: Vec<SortKey>, limit: Option<u64>) -> LogicalPlan {
     let (input, keys) = match Arc::unwrap_or_clone(input) {
         LogicalPlan::Sort { input, keys: inner, limit: None } => {
             (input, keys.into_iter().chain(inner).collect())

@@ -15,15 +15,15 @@ use crate::logical::{LogicalPlan, Scan};
 
 /// Simplifies the expressions of every node.
 pub(super) fn apply(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.rewrite_up(&mut simplify_node)
+    plan.rewrite_up(&mut |node| Ok(simplify_node(node)))
 }
 
-fn simplify_node(plan: LogicalPlan) -> Result<LogicalPlan> {
-    Ok(match plan {
-        LogicalPlan::Scan(scan) => simplify_scan(scan)?,
+fn simplify_node(plan: LogicalPlan) -> LogicalPlan {
+    match plan {
+        LogicalPlan::Scan(scan) => simplify_scan(scan),
         LogicalPlan::Filter { input, predicate } => {
             let conditions = split_conjunction(&predicate).into_iter().cloned().collect();
-            match simplify_conditions(conditions, &input.schema())? {
+            match simplify_conditions(conditions, &input.schema()) {
                 Some(conditions) => match conjunction(conditions) {
                     Some(predicate) => LogicalPlan::Filter { input, predicate },
                     None => Arc::unwrap_or_clone(input),
@@ -32,56 +32,56 @@ fn simplify_node(plan: LogicalPlan) -> Result<LogicalPlan> {
             }
         }
         LogicalPlan::Project { input, exprs, schema } => {
-            let exprs = simplify_columns(exprs, &input.schema())?;
+            let exprs = simplify_columns(exprs, &input.schema());
             LogicalPlan::Project { input, exprs, schema }
         }
         LogicalPlan::Aggregate { input, keys, aggregates, schema } => {
             let over = input.schema();
-            let keys = simplify_columns(keys, &over)?;
-            let aggregates = simplify_columns(aggregates, &over)?;
+            let keys = simplify_columns(keys, &over);
+            let aggregates = simplify_columns(aggregates, &over);
             LogicalPlan::Aggregate { input, keys, aggregates, schema }
         }
         LogicalPlan::Sort { input, keys, limit } => {
             let over = input.schema();
-            let simpler = |key: SortKey| Ok(SortKey { expr: simplify(key.expr, &over)?, ..key });
-            let keys = keys.into_iter().map(simpler).collect::<Result<_>>()?;
+            let simpler = |key: SortKey| SortKey { expr: simplify(key.expr, &over), ..key };
+            let keys = keys.into_iter().map(simpler).collect();
             LogicalPlan::Sort { input, keys, limit }
         }
         limit @ LogicalPlan::Limit { .. } => limit,
-    })
+    }
 }
 
-fn simplify_scan(scan: Scan) -> Result<LogicalPlan> {
+fn simplify_scan(scan: Scan) -> LogicalPlan {
     let over = scan.source.schema();
-    Ok(match simplify_conditions(scan.filters.clone(), &over)? {
+    match simplify_conditions(scan.filters.clone(), &over) {
         Some(filters) => LogicalPlan::Scan(Scan { filters, ..scan }),
         None => nothing_of(LogicalPlan::Scan(Scan { filters: vec![], ..scan })),
-    })
+    }
 }
 
 /// Columns under their names as they were.
-fn simplify_columns(exprs: Vec<Expr>, over: &Schema) -> Result<Vec<Expr>> {
+fn simplify_columns(exprs: Vec<Expr>, over: &Schema) -> Vec<Expr> {
     let simpler = |expr: Expr| {
         let name = expr.output_name();
-        Ok(with_name(simplify(expr, over)?, &name))
+        with_name(simplify(expr, over), &name)
     };
     exprs.into_iter().map(simpler).collect()
 }
 
 /// What is left of `conditions`, all of which must hold; `None` if no row can fulfil them.
-fn simplify_conditions(conditions: Vec<Expr>, over: &Schema) -> Result<Option<Vec<Expr>>> {
+fn simplify_conditions(conditions: Vec<Expr>, over: &Schema) -> Option<Vec<Expr>> {
     let mut left = vec![];
     for condition in conditions {
-        let simpler = simplify(condition, over)?;
+        let simpler = simplify(condition, over);
         for part in split_conjunction(&simpler) {
             match settled(part) {
                 Some(true) => {}
-                Some(false) => return Ok(None),
+                Some(false) => return None,
                 None => left.push(part.clone()),
             }
         }
     }
-    Ok(Some(left))
+    Some(left)
 }
 
 /// Whether `condition` holds for every row, or for none.

@@ -65,42 +65,42 @@ Limit offset=2 limit=3
 Limit offset=2 limit=3
   Sort v DESC
     Project ticker, v
-      Filter ticker = 'A' AND v > 9
+      Filter ticker = 'A' AND v > 9.0
         Project day, ticker, "sum(value)" AS v, "count(*)", "max(side)"
           Aggregate keys=[date_trunc('day', ts) AS day, ticker] aggregates=[sum(value), count(*), max(side)]
             Project ts, ticker, exchange, side, price, size, tags, price * size AS value
-              Filter price > 0
+              Filter price > 0.0
                 Scan ticks.parquet [7 of 7 columns]
 -- push filters down
 Limit offset=2 limit=3
   Sort v DESC
     Project ticker, v
       Project day, ticker, "sum(value)" AS v, "count(*)", "max(side)"
-        Filter "sum(value)" > 9
+        Filter "sum(value)" > 9.0
           Aggregate keys=[date_trunc('day', ts) AS day, ticker] aggregates=[sum(value), count(*), max(side)]
             Project ts, ticker, exchange, side, price, size, tags, price * size AS value
-              Scan ticks.parquet [7 of 7 columns] filters=[price > 0, ticker = 'A']
+              Scan ticks.parquet [7 of 7 columns] filters=[price > 0.0, ticker = 'A']
 -- merge projections
 Limit offset=2 limit=3
   Sort v DESC
     Project ticker, "sum(value)" AS v
-      Filter "sum(value)" > 9
+      Filter "sum(value)" > 9.0
         Aggregate keys=[date_trunc('day', ts) AS day, ticker] aggregates=[sum(price * size) AS "sum(value)", count(*), max(side)]
-          Scan ticks.parquet [7 of 7 columns] filters=[price > 0, ticker = 'A']
+          Scan ticks.parquet [7 of 7 columns] filters=[price > 0.0, ticker = 'A']
 -- push limits down
 Limit offset=2 limit=3
   Sort v DESC limit=5
     Project ticker, "sum(value)" AS v
-      Filter "sum(value)" > 9
+      Filter "sum(value)" > 9.0
         Aggregate keys=[date_trunc('day', ts) AS day, ticker] aggregates=[sum(price * size) AS "sum(value)", count(*), max(side)]
-          Scan ticks.parquet [7 of 7 columns] filters=[price > 0, ticker = 'A']
+          Scan ticks.parquet [7 of 7 columns] filters=[price > 0.0, ticker = 'A']
 -- prune columns
 Limit offset=2 limit=3
   Sort v DESC limit=5
     Project ticker, "sum(value)" AS v
-      Filter "sum(value)" > 9
+      Filter "sum(value)" > 9.0
         Aggregate keys=[date_trunc('day', ts) AS day, ticker] aggregates=[sum(price * size) AS "sum(value)"]
-          Scan ticks.parquet [4 of 7 columns: ts, ticker, price, size] filters=[price > 0, ticker = 'A']
+          Scan ticks.parquet [4 of 7 columns: ts, ticker, price, size] filters=[price > 0.0, ticker = 'A']
 "#,
     );
 }
@@ -131,7 +131,7 @@ fn dear_expressions_are_not_computed_twice() {
         "
 Filter u = 'A'
   Project upper(ticker) AS u, price
-    Scan ticks.parquet [2 of 7 columns: ticker, price] filters=[price > 1]",
+    Scan ticks.parquet [2 of 7 columns: ticker, price] filters=[price > 1.0]",
     );
     let used_twice = ticks()
         .project(vec![upper()])
@@ -211,7 +211,7 @@ Project ticker
     let filtered = ticks().filter(col("price").gt(lit(1))).map(|plan| plan.limit(0, Some(3)));
     assert_optimized(
         filtered,
-        "Limit limit=3\n  Scan ticks.parquet [7 of 7 columns] filters=[price > 1]",
+        "Limit limit=3\n  Scan ticks.parquet [7 of 7 columns] filters=[price > 1.0]",
     );
 }
 
@@ -220,7 +220,7 @@ fn a_filter_stays_above_a_limit() {
     let plan = ticks().limit(0, Some(3)).filter(col("price").gt(lit(1)));
     assert_optimized(
         plan,
-        "Filter price > 1\n  Limit limit=3\n    Scan ticks.parquet [7 of 7 columns] limit=3",
+        "Filter price > 1.0\n  Limit limit=3\n    Scan ticks.parquet [7 of 7 columns] limit=3",
     );
 }
 
