@@ -1,1 +1,83 @@
-//! placeholder
+//! An out-of-core, parallel dataframe engine.
+//!
+//! A query is a chain of lazy steps over files. Nothing is read until it runs; then it runs on all
+//! cores, within a memory limit, spilling to disk what does not fit, with the same answer whatever the
+//! number of threads and whatever the limit.
+//!
+//! ```
+//! use dframe::prelude::*;
+//!
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+//! // path: "data/flights.parquet"
+//! let routes = scan_parquet(path)?
+//!     .filter(col("distance").gt(500))
+//!     .group_by(["origin", "destination"])
+//!     .agg([count_all().alias("flights"), col("delay").mean().alias("delay")])
+//!     .sort_by([desc("flights"), asc("origin"), asc("destination")])
+//!     .limit(10);
+//! println!("{}", routes.collect()?);
+//! # Ok::<(), dframe::Error>(())
+//! ```
+//!
+//! # The words
+//! - [`scan_parquet`] makes a [`LazyFrame`] of paths, directories or globs; [`Session`] does so within
+//!   limits of your own: [memory](SessionBuilder::memory_limit), [threads](SessionBuilder::threads),
+//!   [temp directory](SessionBuilder::temp_dir).
+//! - Frames are made of frames: [`filter`](LazyFrame::filter), [`select`](LazyFrame::select),
+//!   [`with_columns`](LazyFrame::with_columns), [`group_by`](LazyFrame::group_by),
+//!   [`sort_by`](LazyFrame::sort_by), [`limit`](LazyFrame::limit), [`distinct`](LazyFrame::distinct).
+//! - Expressions are written in Rust, `col("price") * col("size")`, or [in SQL](sql), `sql::parse_expr("price * size")?`.
+//!   Where a column is asked for, text names it; within expressions, text is a constant.
+//! - [`explain_optimized`](LazyFrame::explain_optimized) and [`graph`](LazyFrame::graph) show what will run.
+//! - [`collect`](LazyFrame::collect) holds the result in memory, [`collect_batches`](LazyFrame::collect_batches)
+//!   gives Arrow batches as they are made, `sink_parquet` and its kin write files.
+//! - [`RunStats`] counts what runs cost; any [`Observer`] can watch, and a [`CancelToken`] stops them.
+//!
+//! # Semantics
+//! They are DuckDB's where in doubt: NULLs are skipped by aggregates and are one group as a key; `/` is
+//! float division; sums of integers that overflow are errors; sorts put NULLs last unless told.
+//!
+//! # Errors
+//! A wrong step in a chain is reported by whatever runs or explains it. An [`Error`] has a
+//! [kind](ErrorKind), says where it happened, and mostly what to do about it.
+
+mod batches;
+mod columns;
+mod data_frame;
+mod frame;
+mod graph;
+mod group_by;
+mod observers;
+mod paths;
+pub mod prelude;
+mod session;
+mod stats;
+
+pub use batches::Batches;
+pub use columns::{IntoColumn, asc, desc};
+pub use data_frame::DataFrame;
+pub use dframe_core::{
+    CancelToken, Context, Error, ErrorKind, Event, Observer, Result, Snippet, size,
+};
+pub use dframe_expr as expr;
+pub use dframe_expr::aggregate;
+pub use dframe_plan as plan;
+pub use dframe_runtime as runtime;
+pub use dframe_sql as sql;
+pub use frame::LazyFrame;
+pub use graph::Graph;
+pub use group_by::GroupBy;
+pub use paths::IntoPaths;
+pub use session::{Session, SessionBuilder};
+pub use stats::{OperatorStats, RunStats, StatsReading};
+
+/// A frame over one or more Parquet files: paths, directories and globs.
+///
+/// It runs in a session that all frames made by this function share, so that they keep one memory
+/// limit, 70 % of the machine's memory, together. Use a [`Session`] to set limits.
+///
+/// # Errors
+/// A path that does not exist, a file that is no Parquet file, or files whose schemas conflict.
+pub fn scan_parquet(paths: impl IntoPaths) -> Result<LazyFrame> {
+    Session::of_process().scan_parquet(paths)
+}

@@ -1,0 +1,15 @@
+//! What most programs need: `use dframe::prelude::*;`
+
+pub use crate::columns::{asc, desc};
+pub use crate::data_frame::DataFrame;
+pub use crate::frame::LazyFrame;
+pub use crate::group_by::GroupBy;
+pub use crate::scan_parquet;
+pub use crate::session::Session;
+pub use crate::stats::RunStats;
+pub use dframe_core::size::Size;
+pub use dframe_core::{CancelToken, ErrorKind};
+pub use dframe_expr::{
+    Expr, SortKey, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit, null,
+    when,
+};

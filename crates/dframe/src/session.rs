@@ -1,0 +1,246 @@
+//! Sessions: where queries run, and within which limits.
+//!
+//! ```text
+//!   Session (limits, optimizer, cancel token) --scan--> LazyFrame --collect--> engine
+//!                                                                               |
+//!                                        threads, memory budget, temp directory: made at the first run
+//! ```
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use dframe_core::size::{Size, format_bytes, memory_total};
+use dframe_core::{CancelToken, Error, Observer, Result, Silent};
+use dframe_exec::{Engine, EngineOptions};
+use dframe_io::ParquetSource;
+use dframe_plan::{LogicalPlan, Optimizer, Source};
+
+use crate::frame::LazyFrame;
+use crate::observers::Observers;
+use crate::paths::IntoPaths;
+
+/// The share of the memory that a session takes unless told.
+const MEMORY_SHARE: f64 = 0.7;
+
+/// The least memory limit: below, no query gets anywhere.
+const MEMORY_MIN: u64 = 16 << 20;
+
+/// Where queries run: threads, one memory budget, a temp directory. Cloning shares them all.
+///
+/// ```
+/// use dframe::prelude::*;
+///
+/// let session = Session::builder().memory_limit("256MiB".parse::<Size>()?).threads(2).build()?;
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+/// let flights = session.scan_parquet(path)?;
+/// assert_eq!(flights.count()?, 214_286);
+/// # Ok::<(), dframe::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+    optimizer: Optimizer,
+    cancel: CancelToken,
+}
+
+struct Shared {
+    memory_limit: usize,
+    threads: usize,
+    temp_dir: PathBuf,
+    temp_limit: Option<u64>,
+    observer: Arc<dyn Observer>,
+    /// Made at the first run: a session that only explains starts no thread and makes no directory.
+    engine: Mutex<Option<Arc<Engine>>>,
+}
+
+impl Default for Session {
+    /// 70 % of the memory, all cores, the system's temp directory.
+    fn default() -> Self {
+        SessionBuilder::default().with_memory(Size::Share(MEMORY_SHARE).of(memory_total()))
+    }
+}
+
+impl Session {
+    /// The session of [`crate::scan_parquet`]: one for the process, so that frames made here and there
+    /// keep one memory limit together.
+    pub(crate) fn of_process() -> Session {
+        static SESSION: LazyLock<Session> = LazyLock::new(Session::default);
+        SESSION.clone()
+    }
+
+    /// A session with limits of its own.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// A frame over one or more Parquet files: paths, directories and globs.
+    ///
+    /// # Errors
+    /// A path that does not exist, a file that is no Parquet file, or files whose schemas conflict.
+    pub fn scan_parquet(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
+        Ok(self.scan(Arc::new(ParquetSource::open(&paths.into_paths())?)))
+    }
+
+    /// A frame over any source.
+    pub fn scan(&self, source: Arc<dyn Source>) -> LazyFrame {
+        LazyFrame::new(self.clone(), LogicalPlan::scan(source))
+    }
+
+    /// Runs of this session, all together, stop when this token is cancelled.
+    pub fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// This session's threads and budget, with another token to cancel runs by.
+    pub fn with_cancel_token(&self, cancel: CancelToken) -> Self {
+        Self { cancel, ..self.clone() }
+    }
+
+    /// The memory limit in bytes.
+    pub fn memory_limit(&self) -> usize {
+        self.shared.memory_limit
+    }
+
+    /// The worker threads; 0 means that everything runs on the caller's.
+    pub fn threads(&self) -> usize {
+        self.shared.threads
+    }
+
+    /// The most memory that was ever reserved at once, in bytes.
+    pub fn memory_peak(&self) -> usize {
+        let engine = self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.as_ref().map_or(0, |engine| engine.budget().peak())
+    }
+
+    pub(crate) fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>> {
+        let mut engine = self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engine.as_ref() {
+            return Ok(engine.clone());
+        }
+        let made = Arc::new(Engine::new(self.shared.engine_options())?);
+        Ok(engine.insert(made).clone())
+    }
+}
+
+impl Shared {
+    fn engine_options(&self) -> EngineOptions {
+        EngineOptions {
+            memory_limit: self.memory_limit,
+            threads: self.threads,
+            io_threads: self.threads.clamp(1, IO_THREADS_MAX),
+            temp_dir: self.temp_dir.clone(),
+            temp_limit: self.temp_limit,
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let limit = format_bytes(self.memory_limit() as u64);
+        write!(f, "Session({limit}, {} threads)", self.threads())
+    }
+}
+
+/// Limits and habits of a session.
+#[derive(Default)]
+pub struct SessionBuilder {
+    memory: Option<Size>,
+    threads: Option<usize>,
+    temp_dir: Option<PathBuf>,
+    temp_limit: Option<u64>,
+    observers: Observers,
+    optimizer: Optimizer,
+    cancel: CancelToken,
+}
+
+impl SessionBuilder {
+    /// The most memory that queries may take, together. 70 % of what there is by default.
+    pub fn memory_limit(mut self, limit: impl Into<Size>) -> Self {
+        self.memory = Some(limit.into());
+        self
+    }
+
+    /// The worker threads, one at least. As many as there are cores by default.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// Everything runs on the caller's thread, in one order: for debugging, and as the oracle of tests.
+    pub fn synchronous(mut self) -> Self {
+        self.threads = Some(0);
+        self
+    }
+
+    /// Where chunks that do not fit the memory are kept. The system's temp directory by default.
+    pub fn temp_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.temp_dir = Some(dir.into());
+        self
+    }
+
+    /// The most bytes that may be kept there.
+    pub fn temp_limit(mut self, bytes: u64) -> Self {
+        self.temp_limit = Some(bytes);
+        self
+    }
+
+    /// Someone who receives the events of all runs; may be called more than once.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// A token to cancel all runs by.
+    pub fn cancel_token(mut self, cancel: CancelToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The rules that plans go through; [`Optimizer::off`] runs them as they were written.
+    pub fn optimizer(mut self, optimizer: Optimizer) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// The session. Nothing is started before the first run.
+    ///
+    /// # Errors
+    /// A memory limit below 16 MiB.
+    pub fn build(self) -> Result<Session> {
+        let size = self.memory.unwrap_or(Size::Share(MEMORY_SHARE));
+        let bytes = size.of(memory_total());
+        if bytes < MEMORY_MIN {
+            return Err(Error::invalid_input(format!(
+                "a memory limit of {} is too small",
+                format_bytes(bytes)
+            ))
+            .remedy(format!("allow {} or more", format_bytes(MEMORY_MIN))));
+        }
+        Ok(self.with_memory(bytes))
+    }
+
+    fn with_memory(self, bytes: u64) -> Session {
+        let shared = Shared {
+            memory_limit: usize::try_from(bytes).unwrap_or(usize::MAX),
+            threads: self.threads.unwrap_or_else(cores),
+            temp_dir: self.temp_dir.unwrap_or_else(std::env::temp_dir),
+            temp_limit: self.temp_limit,
+            observer: self.observers.into_observer().unwrap_or_else(|| Arc::new(Silent)),
+            engine: Mutex::new(None),
+        };
+        Session { shared: Arc::new(shared), optimizer: self.optimizer, cancel: self.cancel }
+    }
+}
+
+/// Reading ahead needs no more threads than keep a disk busy.
+const IO_THREADS_MAX: usize = 8;
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
