@@ -2,11 +2,17 @@
 //!
 //! ```text
 //!   paths --open--> ParquetSource (dframe_plan::Source) --fetch, decode--> batches
+//!   batches --> Sink (table, csv, json, markdown, parquet, arrow) --> file or standard output
 //! ```
 //!
 //! This crate starts no thread and knows no operator: whoever scans decides where a fetch waits and
 //! where a decode computes.
 
 pub mod parquet;
+pub mod sink;
 
 pub use parquet::{ParquetOptions, ParquetSource};
+pub use sink::{
+    Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,
+    is_broken_pipe, type_name,
+};

@@ -1,0 +1,114 @@
+//! Files of columns: Parquet and Arrow IPC.
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use dframe_core::{Error, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::output::Output;
+use super::{Compression, Sink, SinkOptions, SinkReport};
+
+/// Writes Parquet; a row group is flushed by rows or by the bytes it takes in memory.
+pub(super) struct ParquetSink {
+    writer: ArrowWriter<Output>,
+    schema: SchemaRef,
+    row_group_bytes: usize,
+    rows: u64,
+}
+
+impl ParquetSink {
+    pub(super) fn new(output: Output, schema: SchemaRef, options: &SinkOptions) -> Result<Self> {
+        let compression = match options.compression {
+            Compression::Default => ParquetCompression::SNAPPY,
+            Compression::None => ParquetCompression::UNCOMPRESSED,
+            Compression::Lz4 => ParquetCompression::LZ4_RAW,
+            Compression::Zstd => ParquetCompression::ZSTD(ZstdLevel::default()),
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(compression)
+            .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
+            .build();
+        let writer =
+            ArrowWriter::try_new(output, schema.clone(), Some(properties)).map_err(failed)?;
+        Ok(Self { writer, schema, row_group_bytes: options.row_group_bytes, rows: 0 })
+    }
+}
+
+impl Sink for ParquetSink {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.writer.write(&conform(batch, &self.schema)?).map_err(failed)?;
+        if self.writer.memory_size() > self.row_group_bytes {
+            self.writer.flush().map_err(failed)?;
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<SinkReport> {
+        self.writer.into_inner().map_err(failed)?.finish(self.rows)
+    }
+}
+
+/// Writes an Arrow IPC file, batch by batch.
+pub(super) struct ArrowSink {
+    writer: FileWriter<Output>,
+    schema: SchemaRef,
+    rows: u64,
+}
+
+impl ArrowSink {
+    pub(super) fn new(output: Output, schema: SchemaRef, options: &SinkOptions) -> Result<Self> {
+        let compression = match options.compression {
+            Compression::Default | Compression::None => None,
+            Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
+            Compression::Zstd => Some(CompressionType::ZSTD),
+        };
+        let ipc = IpcWriteOptions::default().try_with_compression(compression)?;
+        let writer = FileWriter::try_new_with_options(output, &schema, ipc)?;
+        Ok(Self { writer, schema, rows: 0 })
+    }
+}
+
+impl Sink for ArrowSink {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.writer.write(&conform(batch, &self.schema)?)?;
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<SinkReport> {
+        self.writer.into_inner()?.finish(self.rows)
+    }
+}
+
+/// The batch in the sink's types: batches come with and without dictionaries, a file has one type.
+fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(array, field)| match array.data_type() == field.data_type() {
+        true => Ok(array.clone()),
+        false => {
+            cast(array, field.data_type()).map_err(|error| Error::from(error).column(field.name()))
+        }
+    });
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+}
+
+/// Keeps an I/O error recognisable: the `parquet` crate wraps it.
+fn failed(error: ParquetError) -> Error {
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(io) => Error::io("cannot write the parquet file", *io),
+            Err(other) => Error::internal(format!("cannot write the parquet file: {other}")),
+        },
+        ParquetError::NYI(what) => Error::unsupported(format!("parquet cannot hold it: {what}")),
+        other => Error::invalid_data("cannot write the parquet file").source(other),
+    }
+}

@@ -1,0 +1,211 @@
+//! Where results go: one sink per format, each writing batches as they come.
+//!
+//! ```text
+//!   batches --> Sink (format) --> Output: standard output, or a temporary file renamed at the end
+//! ```
+//!
+//! A sink holds a bounded amount: the text formats nothing, the table its 40 rows, Parquet a row group.
+
+mod binary;
+mod json;
+mod output;
+mod separated;
+mod table;
+mod text;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use dframe_core::{Error, Result};
+
+use output::Output;
+pub use table::TableOptions;
+pub use text::type_name;
+
+/// Writes batches in order.
+pub trait Sink: Send {
+    /// Writes the rows of a batch. Columns may be dictionaries of the sink's types.
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Writes what is left, and puts a file in its place. A sink that is dropped unfinished leaves an
+    /// old file as it was.
+    fn finish(self: Box<Self>) -> Result<SinkReport>;
+}
+
+/// What a sink has written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SinkReport {
+    /// The rows received.
+    pub rows: u64,
+    /// The bytes written.
+    pub bytes: u64,
+}
+
+/// Where a sink writes to.
+pub enum Target {
+    /// A stream, such as standard output.
+    Stdout(Box<dyn Write + Send>),
+    /// A file; written beside it and renamed at the end.
+    File(PathBuf),
+}
+
+/// The formats of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// A table for people, cut after some rows.
+    Table,
+    /// Comma-separated: NULL is an empty field, the empty text is `""`.
+    Csv,
+    /// Tab-separated, otherwise as CSV.
+    Tsv,
+    /// One JSON array of objects. NaN and infinities are `null`, which JSON has no number for.
+    Json,
+    /// One JSON object per line.
+    Ndjson,
+    /// A Markdown table.
+    Markdown,
+    /// Apache Parquet.
+    Parquet,
+    /// An Apache Arrow IPC file.
+    Arrow,
+}
+
+impl Format {
+    const NAMES: [(&'static str, Format); 8] = [
+        ("table", Format::Table),
+        ("csv", Format::Csv),
+        ("tsv", Format::Tsv),
+        ("json", Format::Json),
+        ("ndjson", Format::Ndjson),
+        ("markdown", Format::Markdown),
+        ("parquet", Format::Parquet),
+        ("arrow", Format::Arrow),
+    ];
+
+    /// The format that a file's extension stands for.
+    pub fn from_extension(path: impl AsRef<Path>) -> Option<Self> {
+        let extension = path.as_ref().extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "csv" => Self::Csv,
+            "tsv" | "tab" => Self::Tsv,
+            "json" => Self::Json,
+            "ndjson" | "jsonl" => Self::Ndjson,
+            "md" | "markdown" => Self::Markdown,
+            "parquet" | "parq" => Self::Parquet,
+            "arrow" | "ipc" | "feather" => Self::Arrow,
+            "txt" => Self::Table,
+            _ => return None,
+        })
+    }
+
+    /// Whether the output is for programs only, so that a terminal should not receive it.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Parquet | Self::Arrow)
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wanted = text.to_ascii_lowercase();
+        let wanted = match wanted.as_str() {
+            "md" => "markdown",
+            "jsonl" => "ndjson",
+            other => other,
+        };
+        let found = Self::NAMES.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, format)| *format).ok_or_else(|| {
+            let names = Self::NAMES.map(|(name, _)| name).join(", ");
+            Error::invalid_input(format!("there is no format '{text}'"))
+                .remedy(format!("choose one of {names}"))
+        })
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = Self::NAMES.iter().find(|(_, format)| format == self);
+        f.write_str(name.map_or("", |(name, _)| name))
+    }
+}
+
+/// How files of columns are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Parquet: snappy; Arrow: none.
+    #[default]
+    Default,
+    /// Not at all.
+    None,
+    /// LZ4: fast.
+    Lz4,
+    /// Zstandard: small.
+    Zstd,
+}
+
+/// What a sink may be told.
+#[derive(Clone, Debug)]
+pub struct SinkOptions {
+    /// Of the table format.
+    pub table: TableOptions,
+    /// Of Parquet and Arrow files.
+    pub compression: Compression,
+    /// The bytes that a Parquet row group may take while it is written.
+    pub row_group_bytes: usize,
+    /// The rows of a Parquet row group at most.
+    pub row_group_rows: usize,
+}
+
+impl Default for SinkOptions {
+    fn default() -> Self {
+        Self {
+            table: TableOptions::default(),
+            compression: Compression::Default,
+            row_group_bytes: 32 << 20,
+            row_group_rows: 1 << 20,
+        }
+    }
+}
+
+/// Opens a sink for batches of `schema`.
+///
+/// # Errors
+/// The target cannot be created, or the format cannot hold a type of the schema.
+pub fn create_sink(
+    target: Target,
+    format: Format,
+    schema: SchemaRef,
+    options: &SinkOptions,
+) -> Result<Box<dyn Sink>> {
+    let output = Output::open(target)?;
+    Ok(match format {
+        Format::Table => Box::new(table::TableSink::new(output, schema, options.table.clone())),
+        Format::Csv => Box::new(separated::SeparatedSink::new(output, schema, separated::CSV)?),
+        Format::Tsv => Box::new(separated::SeparatedSink::new(output, schema, separated::TSV)?),
+        Format::Markdown => {
+            Box::new(separated::SeparatedSink::new(output, schema, separated::MARKDOWN)?)
+        }
+        Format::Json => Box::new(json::JsonSink::array(output)),
+        Format::Ndjson => Box::new(json::JsonSink::lines(output)),
+        Format::Parquet => Box::new(binary::ParquetSink::new(output, schema, options)?),
+        Format::Arrow => Box::new(binary::ArrowSink::new(output, schema, options)?),
+    })
+}
+
+/// Whether the error is a reader that went away (`dframe ... | head`), which ends a run quietly.
+pub fn is_broken_pipe(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

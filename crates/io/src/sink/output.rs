@@ -1,0 +1,110 @@
+//! The bytes' way out: a stream, or a file that appears whole or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use dframe_core::{Error, Result};
+use tempfile::{NamedTempFile, TempPath};
+
+use super::{SinkReport, Target};
+
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// A buffered, counted writer. Dropping it unfinished removes the temporary file.
+pub(super) struct Output {
+    writer: BufWriter<Box<dyn Write + Send>>,
+    bytes: u64,
+    pending: Option<Pending>,
+    target: Option<PathBuf>,
+}
+
+/// A file that is not yet in its place.
+struct Pending {
+    temporary: TempPath,
+    target: PathBuf,
+}
+
+impl Output {
+    pub(super) fn open(target: Target) -> Result<Self> {
+        match target {
+            Target::Stdout(stream) => Ok(Self::to(stream, None, None)),
+            Target::File(path) if is_special(&path) => {
+                let file = File::options().write(true).open(&path).map_err(|e| failed(e, &path))?;
+                Ok(Self::to(Box::new(file), None, Some(path)))
+            }
+            Target::File(path) => {
+                let (file, temporary) =
+                    create_beside(&path).map_err(|error| failed(error, &path))?.into_parts();
+                let pending = Pending { temporary, target: path.clone() };
+                Ok(Self::to(Box::new(file), Some(pending), Some(path)))
+            }
+        }
+    }
+
+    fn to(
+        writer: Box<dyn Write + Send>,
+        pending: Option<Pending>,
+        target: Option<PathBuf>,
+    ) -> Self {
+        Self { writer: BufWriter::with_capacity(BUFFER_BYTES, writer), bytes: 0, pending, target }
+    }
+
+    /// Writes out what is buffered, and renames the file into its place.
+    pub(super) fn finish(mut self, rows: u64) -> Result<SinkReport> {
+        self.writer.flush().map_err(|error| self.error(error))?;
+        if let Some(Pending { temporary, target }) = self.pending.take() {
+            temporary.persist(&target).map_err(|error| failed(error.error, &target))?;
+        }
+        Ok(SinkReport { rows, bytes: self.bytes })
+    }
+
+    /// Writes `bytes`, naming the target in the error.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_all(bytes).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: std::io::Error) -> Error {
+        match &self.target {
+            Some(path) => failed(error, path),
+            None => Error::io("cannot write", error),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.writer.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Whether the path is a device or pipe, which must not be replaced by a file.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Creates a hidden file in the folder of `path`, with the permissions of a usual file.
+fn create_beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() || name.is_empty() {
+        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
+    }
+    tempfile::Builder::new()
+        .prefix(&format!(".{name}."))
+        .suffix(".tmp")
+        .permissions(std::fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
+fn failed(error: std::io::Error, path: &Path) -> Error {
+    let error = Error::io("cannot write the file", error).file(path);
+    error.remedy("check that its folder exists, may be written, and has room")
+}
