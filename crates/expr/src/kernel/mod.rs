@@ -7,6 +7,7 @@ pub mod arithmetic;
 pub mod cast;
 pub mod comparison;
 pub mod in_list;
+pub mod interval;
 pub mod like;
 pub mod logic;
 pub mod parse;

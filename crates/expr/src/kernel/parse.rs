@@ -11,15 +11,16 @@ use arrow::compute::CastOptions;
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, DecimalType, DurationMicrosecondType,
     DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type, Float64Type,
-    Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType,
-    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit,
+    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime, Offset, TimeZone};
 use dframe_core::Result;
 
 use super::cast::per_second;
+use super::interval::interval;
 use super::text::parse_zone;
 
 /// Each text of the `Utf8` array as a value of type `to`.
@@ -65,6 +66,9 @@ pub fn parse(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
             TimeUnit::Microsecond => durations::<DurationMicrosecondType>(texts, *unit),
             TimeUnit::Nanosecond => durations::<DurationNanosecondType>(texts, *unit),
         },
+        DataType::Interval(IntervalUnit::MonthDayNano) => {
+            each::<IntervalMonthDayNanoType>(texts, interval)
+        }
         _ => by_arrow(texts, to)?,
     })
 }
@@ -306,8 +310,7 @@ fn ticks(instant: NaiveDateTime, unit: TimeUnit) -> Option<i64> {
 fn durations<T: ArrowPrimitiveType<Native = i64>>(texts: &StringArray, unit: TimeUnit) -> ArrayRef {
     let nanos_per_unit = i128::from(1_000_000_000 / per_second(unit));
     each::<T>(texts, |text| {
-        let interval = arrow::compute::kernels::cast_utils::parse_interval_month_day_nano(text);
-        let interval = interval.ok().filter(|interval| interval.months == 0)?;
+        let interval = interval(text).filter(|interval| interval.months == 0)?;
         let nanos =
             i128::from(interval.days) * 86_400_000_000_000 + i128::from(interval.nanoseconds);
         i64::try_from(nanos / nanos_per_unit).ok()

@@ -11,6 +11,7 @@ use arrow::datatypes::{
     DataType, Date32Type, DurationMicrosecondType, Float64Type, Int64Type,
     IntervalMonthDayNanoType, Time64NanosecondType, TimeUnit,
 };
+use arrow::temporal_conversions::date32_to_datetime;
 use dframe_core::{Error, Result};
 
 use super::arithmetic::Fault;
@@ -206,7 +207,8 @@ fn by_days(op: BinaryOp, date: &Value, days: &Value) -> Result<ArrayRef, Fault> 
     let sign = if op == BinaryOp::Subtract { -1 } else { 1 };
     zip::<Date32Type, Int64Type, Date32Type>(date, days, |date, days| {
         let later = i64::from(date).checked_add(days.checked_mul(sign)?)?;
-        i32::try_from(later).ok()
+        // Only days that the calendar has.
+        i32::try_from(later).ok().filter(|days| date32_to_datetime(*days).is_some())
     })
 }
 

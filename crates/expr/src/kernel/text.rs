@@ -7,13 +7,14 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, PrimitiveArray, StringArray, StringBuilder,
 };
 use arrow::datatypes::{
-    ArrowPrimitiveType, ArrowTemporalType, DataType, DurationMicrosecondType,
-    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type, Float64Type,
-    IntervalMonthDayNanoType, IntervalUnit, Time32MillisecondType, Time32SecondType,
-    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    ArrowPrimitiveType, ArrowTemporalType, DataType, Date32Type, Date64Type,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
+    Float32Type, Float64Type, IntervalMonthDayNanoType, IntervalUnit, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
-use arrow::temporal_conversions::as_datetime;
+use arrow::temporal_conversions::{as_datetime, date32_to_datetime};
 use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use dframe_core::{Error, Result};
 
@@ -29,8 +30,10 @@ pub fn to_text(array: &ArrayRef) -> Result<ArrayRef> {
         DataType::Float64 => each::<Float64Type>(array, |out, value| {
             write_float(out, &format!("{value:e}"), value.is_nan())
         }),
-        DataType::Date64 => arrow::compute::cast(array, &DataType::Date32)
-            .and_then(|days| arrow::compute::cast(&days, &DataType::Utf8))?,
+        DataType::Date32 => each::<Date32Type>(array, |out, days| write_date(out, i64::from(days))),
+        DataType::Date64 => {
+            each::<Date64Type>(array, |out, millis| write_date(out, millis.div_euclid(86_400_000)))
+        }
         DataType::Time32(TimeUnit::Second) => times::<Time32SecondType>(array, 1_000_000_000),
         DataType::Time32(_) => times::<Time32MillisecondType>(array, 1_000_000),
         DataType::Time64(TimeUnit::Nanosecond) => times::<Time64NanosecondType>(array, 1),
@@ -111,6 +114,15 @@ fn write_plain(out: &mut String, mantissa: &str, exponent: i32) -> fmt::Result {
         return write!(out, "{digits:0<whole$}.0");
     }
     write!(out, "{}.{}", &digits[..whole], &digits[whole..])
+}
+
+/// Days since 1970; the bare number beyond the years that the calendar covers.
+fn write_date(out: &mut String, days: i64) -> fmt::Result {
+    let date = i32::try_from(days).ok().and_then(date32_to_datetime);
+    match date {
+        Some(date) => write!(out, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day()),
+        None => write!(out, "{days}"),
+    }
 }
 
 fn times<T: ArrowPrimitiveType>(array: &ArrayRef, nanos_per_unit: i64) -> ArrayRef
