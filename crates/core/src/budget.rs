@@ -157,7 +157,11 @@ impl Reservation {
             let hopeless = self.bytes.saturating_add(bytes) > self.budget.limit();
             let missing = bytes.saturating_sub(self.budget.available()).max(1);
             if hopeless || self.budget.reclaim(missing)? == 0 {
-                return Err(self.budget.refusal(bytes, what));
+                // What was left to free may have been freed by its owner a moment ago.
+                return match self.try_grow(bytes) {
+                    true => Ok(()),
+                    false => Err(self.budget.refusal(bytes, what)),
+                };
             }
         }
         Ok(())

@@ -85,7 +85,7 @@ pub fn dot(graph: &TaskGraph) -> String {
         draw_stage(&mut dot, position, stage.as_ref());
     }
     for (position, stage) in graph.stages().iter().enumerate() {
-        draw_edges(&mut dot, graph, position, stage.as_ref());
+        draw_edges(&mut dot, position, stage.as_ref());
     }
     dot.push_str("}\n");
     dot
@@ -109,11 +109,11 @@ fn draw_stage(dot: &mut String, position: usize, stage: &dyn Stage) {
 }
 
 /// Edges of the drawn tasks; those from tasks that are not drawn come from the node that stands for them.
-fn draw_edges(dot: &mut String, graph: &TaskGraph, position: usize, stage: &dyn Stage) {
+fn draw_edges(dot: &mut String, position: usize, stage: &dyn Stage) {
     for index in 0..stage.task_count().min(DRAWN) {
         for dependency in stage.dependencies(index) {
             let tasks = dependency.tasks;
-            let hidden = tasks.end > DRAWN && graph.stages()[dependency.stage].task_count() > DRAWN;
+            let hidden = tasks.end > DRAWN;
             let drawn = tasks.start.min(DRAWN)..tasks.end.min(DRAWN);
             for from in drawn.chain(hidden.then_some(DRAWN)) {
                 let _ = writeln!(dot, "  s{}_{from} -> s{position}_{index};", dependency.stage);
@@ -124,4 +124,62 @@ fn draw_edges(dot: &mut String, graph: &TaskGraph, position: usize, stage: &dyn 
 
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dframe_core::Result;
+
+    use super::*;
+    use crate::task::{Dependency, Task};
+
+    struct Shape(&'static str, Pattern, usize, usize);
+
+    impl Stage for Shape {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn pattern(&self) -> Pattern {
+            self.1
+        }
+        fn task_count(&self) -> usize {
+            self.2
+        }
+        fn dependencies(&self, index: usize) -> Vec<Dependency> {
+            let tasks = index * self.3..((index + 1) * self.3).min(20);
+            if self.3 == 0 { vec![] } else { vec![Dependency { stage: 0, tasks }] }
+        }
+        fn projected_bytes(&self, index: usize) -> usize {
+            (index + 1) << 10
+        }
+        fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+            Err(dframe_core::Error::internal("never made"))
+        }
+    }
+
+    fn graph() -> TaskGraph {
+        let mut graph = TaskGraph::new();
+        graph.push(Arc::new(Shape("scan \"a\"", Pattern::Blockwise, 20, 0)));
+        graph.push(Arc::new(Shape("combine", Pattern::TreeReduce, 3, 8)));
+        graph
+    }
+
+    #[test]
+    fn a_line_per_stage() {
+        let expected = "stage 0  scan \"a\"  blockwise    20 tasks  20 KiB\n\
+                        stage 1  combine   tree reduce  3 tasks   3.0 KiB  each reads 4-8 of stage 0\n";
+        assert_eq!(text(&graph()), expected);
+    }
+
+    #[test]
+    fn a_drawing_stays_small() {
+        let dot = dot(&graph());
+        assert!(dot.contains("label=\"stage 0: scan \\\"a\\\"\\nblockwise, 20 tasks\""), "{dot}");
+        assert!(dot.contains("s0_12 [label=\"… 8 more\", style=dashed]"), "{dot}");
+        assert!(dot.contains("s0_7 -> s1_0;") && dot.contains("s0_11 -> s1_1;"), "{dot}");
+        assert!(dot.contains("s0_12 -> s1_1;") && dot.contains("s0_12 -> s1_2;"), "{dot}");
+        assert_eq!(dot.matches("->").count(), 8 + 4 + 1 + 1);
+    }
 }

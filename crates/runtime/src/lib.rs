@@ -11,16 +11,21 @@
 
 mod chunk;
 mod chunk_table;
+mod coordinator;
 pub mod describe;
 mod measure;
 mod message;
+mod open_task;
 mod part;
 mod run;
+mod scheduler;
 mod spill;
 mod spill_file;
 mod store;
 mod sync;
 mod task;
+mod threaded;
+mod work;
 
 pub use chunk::Chunk;
 pub use measure::batch_bytes;
@@ -30,3 +35,4 @@ pub use spill::sweep;
 pub use store::{ChunkStore, SpillWriter, StoreOptions};
 pub use sync::SyncExecutor;
 pub use task::{Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext, TaskGraph};
+pub use threaded::{ThreadedExecutor, ThreadedOptions};

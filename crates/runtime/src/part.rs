@@ -202,13 +202,25 @@ impl std::fmt::Debug for Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        if let Some(store) = self.store.upgrade() {
-            store.forget(self);
-        }
+        let Some(store) = self.store.upgrade() else { return };
+        // The memory goes first: a thread that finds nothing left to spill may rely on it.
+        let freed = match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            State::Memory(memory) => memory.clear(),
+            State::Disk { .. } => 0,
+        };
+        store.forget(self, freed);
     }
 }
 
 impl Memory {
+    /// Drops everything and returns the bytes this gave back.
+    fn clear(&mut self) -> usize {
+        self.batches.clear();
+        let held = self.held.bytes();
+        self.held.shrink(held);
+        held
+    }
+
     fn take(&mut self, place: usize, labels: &Labels) -> Option<RecordBatch> {
         let batch = self.batches[place].take()?;
         self.left -= 1;

@@ -44,7 +44,7 @@ pub struct ChunkStore {
     directory: Mutex<Option<Arc<SpillDir>>>,
     spilled: AtomicU64,
     registry: Mutex<Registry>,
-    spill_ended: Condvar,
+    some_freed: Condvar,
 }
 
 #[derive(Default)]
@@ -53,8 +53,24 @@ struct Registry {
     parts: BTreeMap<(usize, u64), Weak<Part>>,
     /// Parts that threads have picked and are writing now.
     spilling: usize,
-    /// Bytes freed by all spills so far.
-    freed: usize,
+    /// Bytes freed so far, by spills and by owners.
+    freed: u64,
+}
+
+impl Registry {
+    /// Takes out the largest part that nobody is about to drop.
+    fn pop_largest(&mut self) -> Option<Arc<Part>> {
+        let mut alive =
+            self.parts.iter().rev().filter_map(|(key, part)| Some((*key, part.upgrade()?)));
+        let (key, part) = alive.next()?;
+        self.parts.remove(&key);
+        self.spilling += 1;
+        Some(part)
+    }
+
+    fn count_freed(&mut self, bytes: usize) {
+        self.freed += bytes as u64;
+    }
 }
 
 impl ChunkStore {
@@ -68,7 +84,7 @@ impl ChunkStore {
             directory: Mutex::default(),
             spilled: AtomicU64::new(0),
             registry: Mutex::default(),
-            spill_ended: Condvar::new(),
+            some_freed: Condvar::new(),
         });
         let reclaim: Weak<ChunkStore> = Arc::downgrade(&store);
         budget.reclaim_with(reclaim);
@@ -102,9 +118,13 @@ impl ChunkStore {
         }
     }
 
-    pub(crate) fn forget(&self, part: &Part) {
+    /// A part is being dropped and has given back `freed` bytes.
+    pub(crate) fn forget(&self, part: &Part, freed: usize) {
         let mut registry = self.registry();
         registry.parts.remove(&(part.listed.load(Ordering::Relaxed), part.id()));
+        registry.count_freed(freed);
+        drop(registry);
+        self.some_freed.notify_all();
     }
 
     /// Writes a file of these batches, with an entry for each.
@@ -138,19 +158,17 @@ impl ChunkStore {
     fn pick(&self) -> Pick<'_> {
         let mut registry = self.registry();
         loop {
-            while let Some((_, part)) = registry.parts.pop_last() {
-                if let Some(part) = part.upgrade() {
-                    registry.spilling += 1;
-                    return Pick::Spill(part, Spilling { store: self, freed: 0 });
-                }
+            if let Some(part) = registry.pop_largest() {
+                return Pick::Spill(part, Spilling { store: self, freed: 0 });
             }
-            if registry.spilling == 0 {
+            if registry.spilling == 0 && registry.parts.is_empty() {
                 return Pick::Nothing;
             }
+            // What is left is being spilled by other threads, or dropped.
             let before = registry.freed;
-            registry = self.spill_ended.wait(registry).unwrap_or_else(PoisonError::into_inner);
+            registry = self.some_freed.wait(registry).unwrap_or_else(PoisonError::into_inner);
             if registry.freed > before {
-                return Pick::FreedByOthers(registry.freed - before);
+                return Pick::FreedByOthers((registry.freed - before) as usize);
             }
         }
     }
@@ -205,8 +223,8 @@ impl Drop for Spilling<'_> {
     fn drop(&mut self) {
         let mut registry = self.store.registry();
         registry.spilling -= 1;
-        registry.freed = registry.freed.wrapping_add(self.freed);
-        self.store.spill_ended.notify_all();
+        registry.count_freed(self.freed);
+        self.store.some_freed.notify_all();
     }
 }
 

@@ -200,7 +200,7 @@ fn many_threads_under_pressure_all_get_their_turn() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn spilled_or_not_the_rows_are_the_same(

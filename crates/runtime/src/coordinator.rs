@@ -1,0 +1,486 @@
+//! The coordinator of one run: decides what starts next and hears of everything that ends.
+//!
+//! ```text
+//!                  reads, claims that may spill        steps, finishes
+//!   Coordinator ---------> I/O threads       ---------> pool workers
+//!        ^                     |                            |
+//!        +------ Signal -------+----------------------------+------ consumer (Wanted, Stop)
+//! ```
+//!
+//! It never waits for anything but signals. Memory is claimed before a read starts, in this order: what is
+//! free is claimed at once; otherwise an I/O thread claims it and spills for it; if even that is refused,
+//! the task waits until something has ended. Only when nothing is left that could end is it an error.
+//!
+//! Invariants: at most `threads` tasks hold a core; at most `threads + 1` are open; reads hold at most half
+//! of the budget, read-ahead a quarter, unless they are alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use dframe_core::{Error, ErrorKind, Event, Reservation, Result};
+
+use crate::chunk::Chunk;
+use crate::open_task::{Admission, OpenTask};
+use crate::run::fenced;
+use crate::scheduler::{Scheduler, TaskId};
+use crate::task::{FetchJob, Flow, Stage, Task, TaskContext, TaskGraph};
+use crate::work::{Read, Signal, Work};
+
+/// How often cancellation is looked at while nothing happens.
+const TICK: Duration = Duration::from_millis(10);
+/// How long the end of a run waits for reads that hang, as on a pipe.
+const HANGING_READ: Duration = Duration::from_secs(1);
+/// How long a run that finds no memory waits while other runs hold it and do not move either.
+const OTHERS_STUCK: Duration = Duration::from_secs(2);
+
+/// A piece of work for an I/O thread or a worker.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// Where a coordinator sends work.
+pub(crate) struct Crew {
+    pub(crate) pool: Arc<rayon::ThreadPool>,
+    pub(crate) io: Sender<Job>,
+    pub(crate) activity: Arc<Activity>,
+}
+
+/// What the runs of one executor know of each other.
+#[derive(Default)]
+pub(crate) struct Activity {
+    runs: AtomicUsize,
+    /// Counts everything that ended in any run.
+    ended: AtomicU64,
+}
+
+pub(crate) struct Coordinator {
+    graph: TaskGraph,
+    context: TaskContext,
+    crew: Crew,
+    threads: usize,
+    signals: Receiver<Signal>,
+    sender: Sender<Signal>,
+    outputs: Sender<Result<Chunk>>,
+    scheduler: Scheduler,
+    open: BTreeMap<TaskId, OpenTask>,
+    /// Jobs on workers and on I/O threads.
+    running: usize,
+    doing_io: usize,
+    /// The bytes claimed for reads that were not stepped yet.
+    read_bytes: usize,
+    /// Outputs that the consumer has asked for.
+    wanted: usize,
+    /// Counts what may have freed memory.
+    frees: u64,
+    /// Since when, and with which [`Activity::ended`], nothing moves here while others run.
+    stuck: Option<(Instant, u64)>,
+}
+
+impl Coordinator {
+    pub(crate) fn new(
+        graph: TaskGraph,
+        context: TaskContext,
+        crew: Crew,
+        (sender, signals): (Sender<Signal>, Receiver<Signal>),
+        outputs: Sender<Result<Chunk>>,
+    ) -> Result<Self> {
+        let threads = crew.pool.current_num_threads();
+        let scheduler = Scheduler::new(graph.clone())?;
+        Ok(Self {
+            graph,
+            context,
+            crew,
+            threads,
+            signals,
+            sender,
+            outputs,
+            scheduler,
+            open: BTreeMap::new(),
+            running: 0,
+            doing_io: 0,
+            read_bytes: 0,
+            wanted: 0,
+            frees: 0,
+            stuck: None,
+        })
+    }
+
+    /// Runs the graph to its end, an error, or until the consumer goes; returns when its jobs have ended.
+    pub(crate) fn run(mut self) {
+        self.crew.activity.runs.fetch_add(1, Ordering::AcqRel);
+        let result = fenced("coordinator", 0, || self.drive());
+        self.context.cancel.cancel();
+        if let Err(error) = result {
+            let _ = self.outputs.send(Err(error));
+        }
+        self.drain();
+        self.crew.activity.runs.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn drive(&mut self) -> Result<()> {
+        loop {
+            self.context.cancel.check()?;
+            self.emit();
+            if self.scheduler.is_complete() {
+                return Ok(());
+            }
+            self.advance()?;
+            match self.signals.recv_timeout(TICK) {
+                Ok(signal) => self.hear(signal)?,
+                Err(RecvTimeoutError::Timeout) => self.look_at_others(),
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::cancelled()),
+            }
+            while let Ok(signal) = self.signals.try_recv() {
+                self.hear(signal)?;
+            }
+        }
+    }
+
+    fn emit(&mut self) {
+        while let Some(chunk) = self.scheduler.next_output() {
+            let _ = self.outputs.send(Ok(chunk));
+        }
+        self.scheduler.demand_outputs(self.wanted.saturating_add(2 * self.threads));
+    }
+
+    /// Waits until no job of this run is left, so that its memory and files are free when it ends.
+    fn drain(&mut self) {
+        let deadline = Instant::now() + HANGING_READ;
+        for (id, task) in std::mem::take(&mut self.open) {
+            self.report_end(id, task.busy, &Chunk::default());
+        }
+        while self.running > 0 || (self.doing_io > 0 && Instant::now() < deadline) {
+            let Ok(signal) = self.signals.recv_timeout(TICK) else { continue };
+            self.count_ended(&signal);
+        }
+    }
+
+    // ---- what has happened ----
+
+    fn count_ended(&mut self, signal: &Signal) {
+        match signal {
+            Signal::Fetched(..) | Signal::FetchRefused(..) | Signal::Admitted(..) => {
+                self.doing_io -= 1
+            }
+            Signal::Stepped(..) | Signal::Finished(..) => self.running -= 1,
+            Signal::Wanted | Signal::Stop => {}
+        }
+    }
+
+    fn hear(&mut self, signal: Signal) -> Result<()> {
+        self.count_ended(&signal);
+        match signal {
+            Signal::Fetched(id, bytes, result) => self.fetched(id, bytes, result)?,
+            Signal::FetchRefused(id, job, error) => self.fetch_refused(id, job, error),
+            Signal::Admitted(id, result) => self.admitted(id, result)?,
+            Signal::Stepped(id, body, bytes, flow, busy) => {
+                self.stepped(id, body, bytes, flow, busy)?
+            }
+            Signal::Finished(id, result, busy) => self.finished(id, result, busy)?,
+            Signal::Wanted => {
+                self.wanted += 1;
+                self.memory_may_be_free();
+            }
+            Signal::Stop => return Err(Error::cancelled()),
+        }
+        Ok(())
+    }
+
+    fn fetched(&mut self, id: TaskId, bytes: usize, result: Result<Read>) -> Result<()> {
+        match self.open.get_mut(&id).filter(|task| task.reading) {
+            Some(task) => {
+                task.reading = false;
+                task.read.push_back(result?);
+            }
+            // The task had enough in the meantime; not even an error matters any more.
+            None => {
+                self.read_bytes -= bytes;
+                drop(result);
+                self.memory_may_be_free();
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch_refused(&mut self, id: TaskId, job: FetchJob, error: Error) {
+        self.read_bytes -= job.bytes;
+        if let Some(task) = self.open.get_mut(&id).filter(|task| task.reading) {
+            task.reading = false;
+            task.jobs.push_front(job);
+            // If something was freed since the claim was made, it is made again.
+            task.refused = (task.claimed_at == self.frees).then_some(error);
+        }
+    }
+
+    fn admitted(&mut self, id: TaskId, result: Result<Reservation>) -> Result<()> {
+        let Some(task) = self.open.get_mut(&id) else { return Ok(()) };
+        match result {
+            Ok(held) => task.admission = Admission::Granted(Some(held)),
+            Err(error) if error.kind() == ErrorKind::OverBudget => {
+                task.admission = Admission::Open;
+                task.refused = (task.claimed_at == self.frees).then_some(error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn stepped(
+        &mut self,
+        id: TaskId,
+        body: Box<dyn Task>,
+        bytes: usize,
+        flow: Result<Flow>,
+        busy: Duration,
+    ) -> Result<()> {
+        self.read_bytes -= bytes;
+        self.memory_may_be_free();
+        let Some(task) = self.open.get_mut(&id) else { return Ok(()) };
+        task.body = Some(body);
+        task.busy += busy;
+        if flow? == Flow::Enough {
+            self.read_bytes -= task.enough();
+            // A read that is under way is dropped when it arrives.
+            task.reading = false;
+        }
+        Ok(())
+    }
+
+    fn finished(&mut self, id: TaskId, result: Result<Chunk>, busy: Duration) -> Result<()> {
+        self.memory_may_be_free();
+        let Some(task) = self.open.remove(&id) else { return Ok(()) };
+        self.report_end(id, task.busy + busy, result.as_ref().unwrap_or(&Chunk::default()));
+        self.scheduler.complete(id, result?);
+        Ok(())
+    }
+
+    /// Lets refused tasks ask again.
+    fn memory_may_be_free(&mut self) {
+        self.frees += 1;
+        self.stuck = None;
+        self.crew.activity.ended.fetch_add(1, Ordering::Relaxed);
+        for task in self.open.values_mut() {
+            task.refused = None;
+        }
+    }
+
+    fn report_end(&self, id: TaskId, busy: Duration, chunk: &Chunk) {
+        self.context.observer.observe(&Event::TaskFinished {
+            stage: id.stage,
+            name: self.stage(id).name().to_string(),
+            index: id.index,
+            busy,
+            rows: chunk.rows(),
+            bytes: chunk.bytes(),
+        });
+    }
+
+    // ---- what to do next ----
+
+    fn advance(&mut self) -> Result<()> {
+        let ids: Vec<TaskId> = self.open.keys().rev().copied().collect();
+        for id in ids {
+            self.advance_task(id)?;
+        }
+        while let Some(id) = self.next_to_open() {
+            self.open_task(id)?;
+            self.advance_task(id)?;
+        }
+        self.resolve_standstill()
+    }
+
+    /// The next ready task, if there is room for it among the open ones.
+    fn next_to_open(&mut self) -> Option<TaskId> {
+        let id = self.scheduler.peek_ready()?;
+        let refused = self.open.values().any(|task| task.refused.is_some());
+        if self.open.len() > self.threads || refused {
+            return None;
+        }
+        let own = self.stage(id).projected_bytes(id.index);
+        (self.fits(own) || self.open.is_empty()).then(|| self.scheduler.next_ready()).flatten()
+    }
+
+    /// Whether `bytes` more fit beside what the open tasks are expected to hold and what was read for
+    /// them. Chunks do not count: they can be spilled.
+    fn fits(&self, bytes: usize) -> bool {
+        let projected = self.open.values().map(|task| task.projected);
+        let sum = projected.fold(self.read_bytes.saturating_add(bytes), usize::saturating_add);
+        sum <= self.context.budget.limit()
+    }
+
+    fn open_task(&mut self, id: TaskId) -> Result<()> {
+        let stage = self.stage(id).clone();
+        let body = fenced(stage.name(), id.index, || stage.task(id.index))?;
+        self.context.observer.observe(&Event::TaskStarted {
+            stage: id.stage,
+            name: stage.name().to_string(),
+            index: id.index,
+        });
+        self.open.insert(id, OpenTask::new(body, stage.projected_bytes(id.index)));
+        Ok(())
+    }
+
+    fn advance_task(&mut self, id: TaskId) -> Result<()> {
+        let stage = self.stage(id).clone();
+        let task = self.open.get_mut(&id).expect("advanced while open");
+        fenced(stage.name(), id.index, || {
+            task.look_ahead();
+            Ok(())
+        })?;
+        let (next_read, hungry) = (task.next_read_bytes(), task.is_hungry());
+        if let Some(bytes) = next_read
+            && self.may_read(bytes, hungry)
+        {
+            self.start_read(id)?;
+        }
+        if self.running < self.threads {
+            self.start_work(id)?;
+        }
+        Ok(())
+    }
+
+    fn start_work(&mut self, id: TaskId) -> Result<()> {
+        let task = self.open.get_mut(&id).expect("started while open");
+        if task.can_step() {
+            self.start_step(id);
+        } else if task.can_finish() {
+            match &mut task.admission {
+                Admission::Granted(held) => {
+                    let held = held.take();
+                    self.start_finish(id, held);
+                }
+                Admission::Open if task.refused.is_none() => self.start_admission(id)?,
+                Admission::Open | Admission::Pending => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn may_read(&self, bytes: usize, hungry: bool) -> bool {
+        let share = self.context.budget.limit() / if hungry { 2 } else { 4 };
+        let alone = hungry && self.read_bytes == 0;
+        alone || (self.read_bytes.saturating_add(bytes) <= share && self.fits(bytes))
+    }
+
+    fn start_read(&mut self, id: TaskId) -> Result<()> {
+        let task = self.open.get_mut(&id).expect("reads while open");
+        let job = task.jobs.pop_front().expect("there is a job to start");
+        task.reading = true;
+        task.claimed_at = self.frees;
+        self.read_bytes += job.bytes;
+        let mut held = self.context.budget.reservation();
+        let claimed = held.try_grow(job.bytes);
+        let (work, sender) = self.work_for(id);
+        let held = claimed.then_some(held);
+        self.send_io(Box::new(move || {
+            let _ = sender.send(work.read(job, held));
+        }))
+    }
+
+    fn start_admission(&mut self, id: TaskId) -> Result<()> {
+        let task = self.open.get_mut(&id).expect("admitted while open");
+        let bytes = task.projected;
+        let mut held = self.context.budget.reservation();
+        if held.try_grow(bytes) {
+            self.start_finish(id, Some(held));
+            return Ok(());
+        }
+        task.admission = Admission::Pending;
+        task.claimed_at = self.frees;
+        let (work, sender) = self.work_for(id);
+        self.send_io(Box::new(move || {
+            let _ = sender.send(work.admit(bytes));
+        }))
+    }
+
+    fn start_step(&mut self, id: TaskId) {
+        let task = self.open.get_mut(&id).expect("steps while open");
+        let body = task.body.take().expect("the body is here");
+        let read = task.read.pop_front().expect("something was read");
+        let (work, sender) = self.work_for(id);
+        self.running += 1;
+        self.crew.pool.spawn(move || {
+            let _ = sender.send(work.step(body, read));
+        });
+    }
+
+    fn start_finish(&mut self, id: TaskId, admission: Option<Reservation>) {
+        let inputs = self.scheduler.inputs(id);
+        let task = self.open.get_mut(&id).expect("finishes while open");
+        let body = task.body.take().expect("the body is here");
+        let (work, sender) = self.work_for(id);
+        self.running += 1;
+        self.crew.pool.spawn(move || {
+            // From here on the task claims for itself.
+            drop(admission);
+            let _ = sender.send(work.finish(body, inputs));
+        });
+    }
+
+    fn work_for(&self, id: TaskId) -> (Work, Sender<Signal>) {
+        let work = Work { id, stage: self.stage(id).clone(), context: self.context.clone() };
+        (work, self.sender.clone())
+    }
+
+    fn send_io(&mut self, job: Job) -> Result<()> {
+        self.doing_io += 1;
+        // Waits only while all I/O threads are busy, and those wait for no coordinator.
+        self.crew.io.send(job).map_err(|_| Error::internal("the I/O threads are gone"))
+    }
+
+    fn stage(&self, id: TaskId) -> &Arc<dyn Stage> {
+        &self.graph.stages()[id.stage]
+    }
+
+    // ---- when nothing moves ----
+
+    /// If nothing is left that could end and free memory, the refused task goes on without admission, or
+    /// the run fails. While the consumer is busy with a chunk, it is the one who may free memory.
+    fn resolve_standstill(&mut self) -> Result<()> {
+        let consumer_waits = self.wanted > self.scheduler.emitted();
+        if self.running > 0 || self.doing_io > 0 || !consumer_waits {
+            return Ok(());
+        }
+        let Some((id, task)) = self.open.iter_mut().rev().find(|(_, task)| task.refused.is_some())
+        else {
+            return Err(Error::internal("the task graph is stuck"));
+        };
+        let id = *id;
+        if task.can_finish() {
+            // What it was refused was a guess; what it really needs it claims itself.
+            task.refused = None;
+            self.start_finish(id, None);
+            return Ok(());
+        }
+        if self.others_may_free() {
+            return Ok(());
+        }
+        let task = self.open.get_mut(&id).expect("found above");
+        Err(task.refused.take().expect("found above"))
+    }
+
+    /// Whether other runs hold memory and move on, or have not stood still for long.
+    fn others_may_free(&mut self) -> bool {
+        if self.crew.activity.runs.load(Ordering::Acquire) < 2 {
+            return false;
+        }
+        let ended = self.crew.activity.ended.load(Ordering::Relaxed);
+        match self.stuck {
+            Some((since, then)) if then == ended => since.elapsed() < OTHERS_STUCK,
+            _ => {
+                self.stuck = Some((Instant::now(), ended));
+                true
+            }
+        }
+    }
+
+    /// Lets refused tasks ask again while other runs go on.
+    fn look_at_others(&mut self) {
+        if self.stuck.is_some() {
+            for task in self.open.values_mut() {
+                task.refused = None;
+            }
+        }
+    }
+}

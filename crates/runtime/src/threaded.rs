@@ -1,0 +1,120 @@
+//! `ThreadedExecutor`: a pool of workers, I/O threads, and one coordinator thread per run.
+//!
+//! The only place that starts threads. Workers run steps and finishes and never wait for a channel or for
+//! a read; I/O threads do that. The one exception is a spill: whoever needs memory writes it to disk.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use dframe_core::{CancelToken, Error, Result};
+
+use crate::chunk::Chunk;
+use crate::coordinator::{Activity, Coordinator, Crew, Job};
+use crate::run::{Executor, Run};
+use crate::task::{TaskContext, TaskGraph};
+use crate::work::Signal;
+
+/// How many threads there are.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadedOptions {
+    /// Workers; at least one.
+    pub threads: usize,
+    /// Threads that wait for reads; at least one.
+    pub io_threads: usize,
+}
+
+impl Default for ThreadedOptions {
+    /// A worker for each core, and a reader for each task that may be open.
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads, io_threads: threads + 1 }
+    }
+}
+
+/// Runs graphs on several cores. Runs may overlap; they share the threads.
+pub struct ThreadedExecutor {
+    pool: Arc<rayon::ThreadPool>,
+    io: Sender<Job>,
+    activity: Arc<Activity>,
+}
+
+impl ThreadedExecutor {
+    /// Starts the threads. They end when the executor and its runs are gone.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn new(options: ThreadedOptions) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.max(1))
+            .thread_name(|index| format!("dframe-worker-{index}"))
+            .build()
+            .map_err(|error| Error::internal("cannot start the workers").source(error))?;
+        let io_threads = options.io_threads.max(1);
+        let (io, jobs) = bounded::<Job>(4 * io_threads);
+        for index in 0..io_threads {
+            let jobs = jobs.clone();
+            start_thread(format!("dframe-io-{index}"), move || jobs.iter().for_each(|job| job()))?;
+        }
+        Ok(Self { pool: Arc::new(pool), io, activity: Arc::default() })
+    }
+
+    /// The number of workers.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+}
+
+impl Executor for ThreadedExecutor {
+    fn run(&self, graph: TaskGraph, mut context: TaskContext) -> Result<Run> {
+        // Stopping this run must not stop the others that share the caller's token.
+        context.cancel = context.cancel.child();
+        let cancel = context.cancel.clone();
+        let crew =
+            Crew { pool: self.pool.clone(), io: self.io.clone(), activity: self.activity.clone() };
+        let signals = unbounded();
+        let (outputs, chunks) = unbounded();
+        let sender = signals.0.clone();
+        let coordinator = Coordinator::new(graph, context, crew, signals, outputs)?;
+        let thread = start_thread("dframe-run".to_string(), move || coordinator.run())?;
+        Ok(Run::new(ThreadedRun { chunks, signals: sender, cancel, thread: Some(thread) }))
+    }
+}
+
+struct ThreadedRun {
+    chunks: Receiver<Result<Chunk>>,
+    signals: Sender<Signal>,
+    cancel: CancelToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Iterator for ThreadedRun {
+    type Item = Result<Chunk>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let _ = self.signals.send(Signal::Wanted);
+        if let Ok(chunk) = self.chunks.recv() {
+            return Some(chunk);
+        }
+        let ended = self.thread.take().map_or(Ok(()), JoinHandle::join);
+        ended.err().map(|_| Err(Error::internal("the coordinator of the run panicked")))
+    }
+}
+
+impl Drop for ThreadedRun {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        let _ = self.signals.send(Signal::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where threads are started")]
+fn start_thread(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(work)
+        .map_err(|error| Error::io("cannot start a thread", error).remedy("lower --threads"))
+}
