@@ -14,6 +14,7 @@
 mod bloom;
 mod bounds;
 mod decode;
+mod describe;
 mod fetch;
 mod footer;
 mod layout;
@@ -30,6 +31,8 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
+
+pub use describe::{ColumnMeta, FileMeta};
 
 use decode::{UnitBatches, Wanted};
 use footer::{OpenFile, SourceFile};
