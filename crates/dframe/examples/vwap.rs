@@ -33,8 +33,8 @@ fn main() -> dframe::Result<()> {
     println!("as it runs\n{}", bars.explain_optimized()?);
 
     let target = std::env::temp_dir().join("dframe-vwap.parquet");
-    let rows = bars.sink_parquet(&target)?;
-    println!("{rows} bars in {}", target.display());
+    let written = bars.sink_parquet(&target)?;
+    println!("{} bars in {}\n", written.rows, target.display());
 
     let busiest = session
         .scan_parquet(target.as_path())?

@@ -1,9 +1,13 @@
 //! A result in memory.
 
+use std::fmt::{self, Display, Formatter};
+
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use dframe_core::{Error, Result};
+
+use crate::sink;
 
 /// The rows of a result, as Arrow batches. Printing gives a table of its first rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +71,13 @@ impl DataFrame {
         count
             .and_then(|count| u64::try_from(count).ok())
             .ok_or_else(|| Error::internal("a count did not come out as one number"))
+    }
+}
+
+/// A table of the first rows, and how many there are.
+impl Display for DataFrame {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&sink::table(self).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -8,9 +8,12 @@
 //!
 //! A wrong step is kept and reported by whatever asks for the result, so that chains need one `?`.
 
+use std::path::Path;
+
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
 use dframe_expr::{Expr, SortKey, count_all};
+use dframe_io::sink::{Format, Sink, SinkReport};
 use dframe_plan::LogicalPlan;
 
 use crate::batches::Batches;
@@ -19,6 +22,7 @@ use crate::data_frame::DataFrame;
 use crate::graph::Graph;
 use crate::group_by::GroupBy;
 use crate::session::Session;
+use crate::sink;
 
 /// A query that has not run yet. Cloning is cheap, and a frame can run any number of times.
 ///
@@ -217,5 +221,37 @@ impl LazyFrame {
         }
         let counted = self.clone().agg([count_all()]).collect()?;
         counted.single_count()
+    }
+
+    /// Runs the query into a Parquet file, which appears when it is whole. Says how much it wrote.
+    ///
+    /// # Errors
+    /// What is wrong with the query, the data or the target.
+    pub fn sink_parquet(&self, path: impl AsRef<Path>) -> Result<SinkReport> {
+        self.sink(path, Format::Parquet)
+    }
+
+    /// Runs the query into a CSV file with a header, which appears when it is whole.
+    ///
+    /// # Errors
+    /// What is wrong with the query, the data or the target.
+    pub fn sink_csv(&self, path: impl AsRef<Path>) -> Result<SinkReport> {
+        self.sink(path, Format::Csv)
+    }
+
+    /// Runs the query into a file of `format`, which appears when it is whole.
+    ///
+    /// # Errors
+    /// What is wrong with the query, the data or the target.
+    pub fn sink(&self, path: impl AsRef<Path>, format: Format) -> Result<SinkReport> {
+        sink::to_file(self.collect_batches()?, path.as_ref(), format)
+    }
+
+    /// Runs the query into a sink of any kind, and finishes it. Its schema must be the frame's.
+    ///
+    /// # Errors
+    /// What is wrong with the query, the data or the sink.
+    pub fn sink_into(&self, sink: Box<dyn Sink>) -> Result<SinkReport> {
+        sink::into_sink(self.collect_batches()?, sink)
     }
 }

@@ -30,7 +30,7 @@
 //!   Where a column is asked for, text names it; within expressions, text is a constant.
 //! - [`explain_optimized`](LazyFrame::explain_optimized) and [`graph`](LazyFrame::graph) show what will run.
 //! - [`collect`](LazyFrame::collect) holds the result in memory, [`collect_batches`](LazyFrame::collect_batches)
-//!   gives Arrow batches as they are made, `sink_parquet` and its kin write files.
+//!   gives Arrow batches as they are made, [`sink_parquet`](LazyFrame::sink_parquet) and its kin write files.
 //! - [`RunStats`] counts what runs cost; any [`Observer`] can watch, and a [`CancelToken`] stops them.
 //!
 //! # Semantics
@@ -51,6 +51,7 @@ mod observers;
 mod paths;
 pub mod prelude;
 mod session;
+mod sink;
 mod stats;
 
 pub use batches::Batches;
@@ -61,6 +62,8 @@ pub use dframe_core::{
 };
 pub use dframe_expr as expr;
 pub use dframe_expr::aggregate;
+pub use dframe_io as io;
+pub use dframe_io::sink::Format;
 pub use dframe_plan as plan;
 pub use dframe_runtime as runtime;
 pub use dframe_sql as sql;

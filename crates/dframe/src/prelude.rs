@@ -13,3 +13,4 @@ pub use dframe_expr::{
     Expr, SortKey, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit, null,
     when,
 };
+pub use dframe_io::sink::Format;

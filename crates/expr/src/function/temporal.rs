@@ -1,5 +1,0 @@
-//! Functions of dates and times.
-
-use super::Function;
-
-pub(super) static LIST: &[Function] = &[];
