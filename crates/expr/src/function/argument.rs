@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use dframe_core::{Error, Result};
 
 use super::Signature;
+use crate::display::type_name;
 
 /// The type of an argument, and its value where it is a constant: units, formats and patterns are
 /// checked, and types that depend on them chosen, before any row is read.
@@ -122,7 +123,7 @@ pub(super) fn argument_type(index: usize, arg: &Argument, kind: Kind) -> Result<
 
 /// The error for an argument that is not `wanted`.
 pub(super) fn wrong_type(index: usize, arg: &Argument, wanted: &str) -> Error {
-    let (place, found) = (index + 1, &arg.data_type);
+    let (place, found) = (index + 1, type_name(&arg.data_type));
     Error::invalid_input(format!("argument {place} must be {wanted}, not {found}"))
 }
 

@@ -30,6 +30,11 @@ where
         self.array.is_valid(row).then(|| self.array.value(row))
     }
 
+    /// Whether all rows have the same value, by its form.
+    pub(super) fn is_constant(&self) -> bool {
+        self.step == 0
+    }
+
     /// The values of the rows, or the only one.
     pub(super) fn array(&self) -> &'a T {
         self.array

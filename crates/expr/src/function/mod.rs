@@ -18,6 +18,8 @@ mod rounding;
 mod slicing;
 mod string;
 mod temporal;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

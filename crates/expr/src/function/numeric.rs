@@ -10,6 +10,7 @@ use dframe_core::{Error, Result};
 
 use super::argument::{Argument, Kind, accept, check_count, wrong_type};
 use super::{Call, Function, Signature, rounding};
+use crate::display::type_name;
 use crate::value::Value;
 
 pub(super) static LIST: &[Function] = &[
@@ -43,7 +44,7 @@ pub(super) static LIST: &[Function] = &[
     },
     of_two_floats(&["pow", "power"], "pow(x, exponent)", |call| map_two(call, f64::powf)),
     of_two_floats(&["atan2"], "atan2(y, x)", |call| map_two(call, f64::atan2)),
-    of_two_floats(&["fmod"], "fmod(x, y)", |call| map_two(call, |x, y| x % y)),
+    of_two_floats(&["fmod"], "fmod(x, y): of the sign of y", |call| map_two(call, floored_modulo)),
     Function {
         names: &["pi"],
         usage: "pi()",
@@ -71,9 +72,7 @@ pub(super) static LIST: &[Function] = &[
     of_two_integers(&["gcd", "greatest_common_divisor"], "gcd(a, b)", |call| {
         map_integers(call, |a, b| i64::try_from(gcd(a.unsigned_abs(), b.unsigned_abs())).ok())
     }),
-    of_two_integers(&["lcm", "least_common_multiple"], "lcm(a, b)", |call| {
-        map_integers(call, lcm)
-    }),
+    of_two_integers(&["lcm", "least_common_multiple"], "lcm(a, b)", |call| map_integers(call, lcm)),
 ];
 
 type Evaluate = fn(&Call<'_>) -> Result<Value>;
@@ -151,6 +150,12 @@ fn log(call: &Call<'_>) -> Result<Value> {
     }
 }
 
+/// The remainder with the sign of the divisor, as in DuckDB.
+fn floored_modulo(x: f64, y: f64) -> f64 {
+    let rest = x % y;
+    if rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest }
+}
+
 fn gcd(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
@@ -180,7 +185,7 @@ pub(super) fn number_type(arg: &Argument) -> Result<DataType> {
             Ok(DataType::Decimal128(*precision, *scale))
         }
         DataType::Decimal256(..) => {
-            Err(Error::unsupported(format!("{} is too wide a number", arg.data_type))
+            Err(Error::unsupported(format!("{} is too wide a number", type_name(&arg.data_type)))
                 .remedy("cast it to DECIMAL(38, s) or DOUBLE"))
         }
         number if number.is_numeric() => Ok(number.clone()),

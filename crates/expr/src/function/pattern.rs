@@ -46,8 +46,8 @@ fn signature(args: &[Argument], more: &[Kind], returns: DataType) -> Result<Sign
     let required = [&[Kind::Text, Kind::Text], more].concat();
     let signature = accept(args, &required, &[Kind::Text], returns)?;
     check(args, required.len())?;
-    if let (true, Some(replacement)) = (!more.is_empty(), args[2].constant_text()) {
-        parse_replacement(&replacement)?;
+    if !more.is_empty() {
+        args[2].constant_text().map(|text| parse_replacement(&text)).transpose()?;
     }
     Ok(signature)
 }

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_bad_pattern_is_the_users_error() {
-        for pattern in ["(", "[a", "a**", r"\", "(?<a", r"\1"] {
+        for pattern in ["(", "[a", r"\", "(?<a", r"\1"] {
             let error = compile(pattern, Options::default(), false).unwrap_err();
             assert_eq!(error.kind(), dframe_core::ErrorKind::InvalidInput, "{pattern}");
         }

@@ -12,6 +12,7 @@ use dframe_core::{Error, Result};
 use super::argument::{Argument, Kind, argument_type, check_count};
 use super::numeric::number_type;
 use super::{Call, Function, Signature};
+use crate::display::type_name;
 use crate::value::Value;
 
 pub(super) const ROUND: Function = Function {
@@ -229,7 +230,7 @@ fn integers<M: Mode>(
 }
 
 fn overflow(returns: &DataType) -> Error {
-    Error::invalid_data(format!("a rounded number overflows {returns}"))
+    Error::invalid_data(format!("a rounded number overflows {}", type_name(returns)))
         .remedy("cast it to a wider type first")
 }
 

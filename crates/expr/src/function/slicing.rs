@@ -10,9 +10,7 @@ use crate::value::Value;
 pub(super) const SUBSTR: Function = Function {
     names: &["substr", "substring"],
     usage: "substr(string, start [, length]): from 1, or from the end if negative",
-    signature: |args| {
-        accept(args, &[Kind::Text, Kind::Integer], &[Kind::Integer], DataType::Utf8)
-    },
+    signature: |args| accept(args, &[Kind::Text, Kind::Integer], &[Kind::Integer], DataType::Utf8),
     evaluate: substr,
 };
 
@@ -64,9 +62,7 @@ pub(super) const RTRIM: Function = Function {
 pub(super) const SPLIT_PART: Function = Function {
     names: &["split_part"],
     usage: "split_part(string, separator, index): from 1, or from the end if negative",
-    signature: |args| {
-        accept(args, &[Kind::Text, Kind::Text, Kind::Integer], &[], DataType::Utf8)
-    },
+    signature: |args| accept(args, &[Kind::Text, Kind::Text, Kind::Integer], &[], DataType::Utf8),
     evaluate: split_part,
 };
 
@@ -112,10 +108,7 @@ impl<'t> Text<'t> {
     }
 }
 
-fn slice(
-    call: &Call<'_>,
-    cut: impl for<'t> Fn(Text<'t>, i64) -> &'t str,
-) -> Result<Value> {
+fn slice(call: &Call<'_>, cut: impl for<'t> Fn(Text<'t>, i64) -> &'t str) -> Result<Value> {
     let (text, count) = (call.text(0)?, call.integers(1)?);
     let ascii = text.array().is_ascii();
     call.map_text(|row| {
@@ -171,7 +164,11 @@ fn trim(call: &Call<'_>, sides: Sides) -> Result<Value> {
 
 /// Unicode's space separators (Zs), which DuckDB trims: no tabs, no line ends.
 fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
+    matches!(
+        c,
+        ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
+    )
 }
 
 fn split_part(call: &Call<'_>) -> Result<Value> {

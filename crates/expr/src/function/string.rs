@@ -109,11 +109,7 @@ fn test_of_texts(args: &[Argument]) -> Result<Signature> {
     accept(args, &[Kind::Text; 2], &[], DataType::Boolean)
 }
 
-fn change_case(
-    call: &Call<'_>,
-    whole: fn(&mut [u8]),
-    one: impl Fn(char) -> char,
-) -> Result<Value> {
+fn change_case(call: &Call<'_>, whole: fn(&mut [u8]), one: impl Fn(char) -> char) -> Result<Value> {
     let text = call.text(0)?;
     if text.array().is_ascii() {
         return Ok(call.value(Arc::new(change_ascii(text.array(), whole)?)));

@@ -1,0 +1,101 @@
+//! Dates from numbers, and names and ends of months: `make_date`, `to_timestamp`, `last_day`, `dayname`.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, Date32Array, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, TimeUnit, TimestampMicrosecondType};
+use dframe_core::{Error, Result};
+
+use super::super::argument::{Kind, accept};
+use super::super::{Call, Function};
+use super::calendar::{Date, MONTHS, WEEKDAYS, iso_weekday};
+use super::instants::{Instants, out_of_range};
+use crate::value::Value;
+
+pub(super) const MAKE_DATE: Function = Function {
+    names: &["make_date"],
+    usage: "make_date(year, month, day)",
+    signature: |args| accept(args, &[Kind::Integer; 3], &[], DataType::Date32),
+    evaluate: make_date,
+};
+
+pub(super) const TO_TIMESTAMP: Function = Function {
+    names: &["to_timestamp"],
+    usage: "to_timestamp(seconds since 1970-01-01)",
+    signature: |args| {
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        accept(args, &[Kind::Number], &[], utc)
+    },
+    evaluate: to_timestamp,
+};
+
+pub(super) const LAST_DAY: Function = Function {
+    names: &["last_day"],
+    usage: "last_day(x): of the month",
+    signature: |args| accept(args, &[Kind::Temporal], &[], DataType::Date32),
+    evaluate: last_day,
+};
+
+pub(super) const DAYNAME: Function = Function {
+    names: &["dayname"],
+    usage: "dayname(x)",
+    signature: |args| accept(args, &[Kind::Temporal], &[], DataType::Utf8),
+    evaluate: |call| name(call, |days| WEEKDAYS[(iso_weekday(days) - 1) as usize]),
+};
+
+pub(super) const MONTHNAME: Function = Function {
+    names: &["monthname"],
+    usage: "monthname(x)",
+    signature: |args| accept(args, &[Kind::Temporal], &[], DataType::Utf8),
+    evaluate: |call| name(call, |days| MONTHS[(Date::from_days(days).month - 1) as usize]),
+};
+
+fn make_date(call: &Call<'_>) -> Result<Value> {
+    let (years, months, days) = (call.integers(0)?, call.integers(1)?, call.integers(2)?);
+    let dates = (0..call.len()).map(|row| {
+        let (Some(year), Some(month), Some(day)) = (years.get(row), months.get(row), days.get(row))
+        else {
+            return Ok(None);
+        };
+        days_of(Date::new(year, month, day)).map(Some).ok_or_else(|| {
+            Error::invalid_data(format!("there is no day {year}-{month}-{day}"))
+                .remedy("filter out the rows, or guard the call with CASE")
+        })
+    });
+    Ok(call.value(Arc::new(dates.collect::<Result<Date32Array>>()?)))
+}
+
+fn days_of(date: Date) -> Option<i32> {
+    if date.is_valid() { i32::try_from(date.days()?).ok() } else { None }
+}
+
+fn to_timestamp(call: &Call<'_>) -> Result<Value> {
+    let seconds = call.primitive::<Float64Type>(0)?;
+    let timestamps: TimestampMicrosecondArray = seconds
+        .try_unary::<_, TimestampMicrosecondType, Error>(|seconds| {
+            let microseconds = (seconds * 1e6).round();
+            let limit = i64::MAX as f64;
+            if (-limit..limit).contains(&microseconds) {
+                return Ok(microseconds as i64);
+            }
+            Err(Error::invalid_data(format!("{seconds} seconds since 1970-01-01 is out of range"))
+                .remedy("check the unit: milliseconds want epoch_ms(x)"))
+        })?;
+    Ok(call.value(Arc::new(timestamps.with_timezone("UTC"))))
+}
+
+fn last_day(call: &Call<'_>) -> Result<Value> {
+    let instants = Instants::new(&call.array(0)?)?;
+    let day = instants.day();
+    let last = instants.local()?.try_unary::<_, Date32Type, Error>(|tick| {
+        let date = Date::from_days(day.floor(tick));
+        days_of(Date { day: date.month_length(), ..date }).ok_or_else(|| out_of_range(tick))
+    })?;
+    Ok(call.value(Arc::new(last)))
+}
+
+fn name(call: &Call<'_>, name: impl Fn(i64) -> &'static str) -> Result<Value> {
+    let instants = Instants::new(&call.array(0)?)?;
+    let (day, ticks) = (instants.day(), instants.local()?);
+    call.map_text(|row| ticks.is_valid(row).then(|| name(day.floor(ticks.value(row)))))
+}
