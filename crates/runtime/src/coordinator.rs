@@ -16,12 +16,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use dframe_core::{Error, ErrorKind, Event, Reservation, Result};
 
+use crate::activity::Activity;
 use crate::chunk::Chunk;
 use crate::open_task::{Admission, OpenTask};
 use crate::run::fenced;
@@ -46,14 +46,6 @@ pub(crate) struct Crew {
     pub(crate) activity: Arc<Activity>,
 }
 
-/// What the runs of one executor know of each other.
-#[derive(Default)]
-pub(crate) struct Activity {
-    runs: AtomicUsize,
-    /// Counts everything that ended in any run.
-    ended: AtomicU64,
-}
-
 pub(crate) struct Coordinator {
     graph: TaskGraph,
     context: TaskContext,
@@ -71,10 +63,8 @@ pub(crate) struct Coordinator {
     read_bytes: usize,
     /// Outputs that the consumer has asked for.
     wanted: usize,
-    /// Counts what may have freed memory.
-    frees: u64,
-    /// Since when, and with which [`Activity::ended`], nothing moves here while others run.
-    stuck: Option<(Instant, u64)>,
+    /// Since when nothing has ended here or in other runs, while memory is refused.
+    stuck: Option<Instant>,
 }
 
 impl Coordinator {
@@ -101,21 +91,20 @@ impl Coordinator {
             doing_io: 0,
             read_bytes: 0,
             wanted: 0,
-            frees: 0,
             stuck: None,
         })
     }
 
     /// Runs the graph to its end, an error, or until the consumer goes; returns when its jobs have ended.
     pub(crate) fn run(mut self) {
-        self.crew.activity.runs.fetch_add(1, Ordering::AcqRel);
+        self.crew.activity.run_begins();
         let result = fenced("coordinator", 0, || self.drive());
         self.context.cancel.cancel();
         if let Err(error) = result {
             let _ = self.outputs.send(Err(error));
         }
         self.drain();
-        self.crew.activity.runs.fetch_sub(1, Ordering::AcqRel);
+        self.crew.activity.run_ends();
     }
 
     fn drive(&mut self) -> Result<()> {
@@ -128,7 +117,9 @@ impl Coordinator {
             self.advance()?;
             match self.signals.recv_timeout(TICK) {
                 Ok(signal) => self.hear(signal)?,
-                Err(RecvTimeoutError::Timeout) => self.look_at_others(),
+                // Other runs may have freed memory in the midst of a task.
+                Err(RecvTimeoutError::Timeout) if self.stuck.is_some() => self.ask_again(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::cancelled()),
             }
             while let Ok(signal) = self.signals.try_recv() {
@@ -208,8 +199,7 @@ impl Coordinator {
         if let Some(task) = self.open.get_mut(&id).filter(|task| task.reading) {
             task.reading = false;
             task.jobs.push_front(job);
-            // If something was freed since the claim was made, it is made again.
-            task.refused = (task.claimed_at == self.frees).then_some(error);
+            task.refused = Some(error);
         }
     }
 
@@ -219,7 +209,7 @@ impl Coordinator {
             Ok(held) => task.admission = Admission::Granted(Some(held)),
             Err(error) if error.kind() == ErrorKind::OverBudget => {
                 task.admission = Admission::Open;
-                task.refused = (task.claimed_at == self.frees).then_some(error);
+                task.refused = Some(error);
             }
             Err(error) => return Err(error),
         }
@@ -255,14 +245,11 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Lets refused tasks ask again.
+    /// Something has ended: lets refused tasks claim again.
     fn memory_may_be_free(&mut self) {
-        self.frees += 1;
         self.stuck = None;
-        self.crew.activity.ended.fetch_add(1, Ordering::Relaxed);
-        for task in self.open.values_mut() {
-            task.refused = None;
-        }
+        self.crew.activity.something_ended();
+        self.ask_again();
     }
 
     fn report_end(&self, id: TaskId, busy: Duration, chunk: &Chunk) {
@@ -367,7 +354,7 @@ impl Coordinator {
         let task = self.open.get_mut(&id).expect("reads while open");
         let job = task.jobs.pop_front().expect("there is a job to start");
         task.reading = true;
-        task.claimed_at = self.frees;
+        task.claimed_at = self.crew.activity.ended();
         self.read_bytes += job.bytes;
         let mut held = self.context.budget.reservation();
         let claimed = held.try_grow(job.bytes);
@@ -387,7 +374,7 @@ impl Coordinator {
             return Ok(());
         }
         task.admission = Admission::Pending;
-        task.claimed_at = self.frees;
+        task.claimed_at = self.crew.activity.ended();
         let (work, sender) = self.work_for(id);
         self.send_io(Box::new(move || {
             let _ = sender.send(work.admit(bytes));
@@ -438,49 +425,48 @@ impl Coordinator {
     /// If nothing is left that could end and free memory, the refused task goes on without admission, or
     /// the run fails. While the consumer is busy with a chunk, it is the one who may free memory.
     fn resolve_standstill(&mut self) -> Result<()> {
+        while self.stands_still() {
+            let refused = |(_, task): &(&TaskId, &OpenTask)| task.refused.is_some();
+            let Some((id, task)) = self.open.iter().rev().find(refused) else {
+                return Err(Error::internal("the task graph is stuck"));
+            };
+            let (id, claimed_at) = (*id, task.claimed_at);
+            let is_shared = self.crew.activity.is_shared();
+            if self.crew.activity.ended() != claimed_at {
+                self.ask_again();
+                self.advance_task(id)?;
+            } else if is_shared
+                && self.stuck.get_or_insert_with(Instant::now).elapsed() < OTHERS_STUCK
+            {
+                return Ok(());
+            } else {
+                self.go_without(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stands_still(&self) -> bool {
         let consumer_waits = self.wanted > self.scheduler.emitted();
-        if self.running > 0 || self.doing_io > 0 || !consumer_waits {
-            return Ok(());
+        self.running == 0 && self.doing_io == 0 && consumer_waits
+    }
+
+    /// Starts a task that was refused its projection, which is a guess: what it really needs it claims
+    /// itself. A refused read is final.
+    fn go_without(&mut self, id: TaskId) -> Result<()> {
+        let task = self.open.get_mut(&id).expect("refused while open");
+        let error = task.refused.take().expect("found to be refused");
+        if !task.can_finish() {
+            return Err(error);
         }
-        let Some((id, task)) = self.open.iter_mut().rev().find(|(_, task)| task.refused.is_some())
-        else {
-            return Err(Error::internal("the task graph is stuck"));
-        };
-        let id = *id;
-        if task.can_finish() {
-            // What it was refused was a guess; what it really needs it claims itself.
+        self.start_finish(id, None);
+        Ok(())
+    }
+
+    /// Lets refused tasks claim again.
+    fn ask_again(&mut self) {
+        for task in self.open.values_mut() {
             task.refused = None;
-            self.start_finish(id, None);
-            return Ok(());
-        }
-        if self.others_may_free() {
-            return Ok(());
-        }
-        let task = self.open.get_mut(&id).expect("found above");
-        Err(task.refused.take().expect("found above"))
-    }
-
-    /// Whether other runs hold memory and move on, or have not stood still for long.
-    fn others_may_free(&mut self) -> bool {
-        if self.crew.activity.runs.load(Ordering::Acquire) < 2 {
-            return false;
-        }
-        let ended = self.crew.activity.ended.load(Ordering::Relaxed);
-        match self.stuck {
-            Some((since, then)) if then == ended => since.elapsed() < OTHERS_STUCK,
-            _ => {
-                self.stuck = Some((Instant::now(), ended));
-                true
-            }
-        }
-    }
-
-    /// Lets refused tasks ask again while other runs go on.
-    fn look_at_others(&mut self) {
-        if self.stuck.is_some() {
-            for task in self.open.values_mut() {
-                task.refused = None;
-            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //!                ChunkStore: parts in memory, spilled when the budget refuses
 //! ```
 
+mod activity;
 mod chunk;
 mod chunk_table;
 mod coordinator;

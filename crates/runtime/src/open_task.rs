@@ -27,7 +27,7 @@ pub(crate) struct OpenTask {
     pub(crate) admission: Admission,
     /// The budget's refusal of the next read or of the admission, since when nothing was freed.
     pub(crate) refused: Option<Error>,
-    /// When the last claim was made, in events that may have freed memory.
+    /// When the last claim was made, counted in ends of work.
     pub(crate) claimed_at: u64,
     pub(crate) projected: usize,
     pub(crate) busy: Duration,

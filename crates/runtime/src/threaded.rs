@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use dframe_core::{CancelToken, Error, Result};
 
+use crate::activity::Activity;
 use crate::chunk::Chunk;
-use crate::coordinator::{Activity, Coordinator, Crew, Job};
+use crate::coordinator::{Coordinator, Crew, Job};
 use crate::run::{Executor, Run};
 use crate::task::{TaskContext, TaskGraph};
 use crate::work::Signal;
