@@ -21,6 +21,8 @@ use super::{Accumulator, GroupedRows, Positions};
 
 /// How many lost values are kept at least before the winners are gathered.
 const SLACK: usize = 8192;
+/// How many arrays are kept at most before the winners are gathered.
+const ARRAYS_MAX: usize = 1024;
 /// The array of a group that has had no row.
 const NOWHERE: u32 = u32::MAX;
 
@@ -31,6 +33,7 @@ pub(super) struct Pick {
     winners: Vec<Winner>,
     kept: Vec<ArrayRef>,
     kept_rows: usize,
+    kept_bytes: usize,
 }
 
 /// Which row wins.
@@ -65,7 +68,14 @@ impl Pick {
     /// Picks a value of `data_type`.
     pub(super) fn boxed(order: Order, data_type: &DataType) -> Box<dyn Accumulator> {
         let data_type = data_type.clone();
-        Box::new(Self { order, data_type, winners: Vec::new(), kept: Vec::new(), kept_rows: 0 })
+        Box::new(Self {
+            order,
+            data_type,
+            winners: Vec::new(),
+            kept: Vec::new(),
+            kept_rows: 0,
+            kept_bytes: 0,
+        })
     }
 
     /// Lets the rows that are not in `nulls` compete.
@@ -103,12 +113,14 @@ impl Pick {
         let winners = &mut self.winners;
         let rows = changed.iter().map(|&group| winners[group as usize].row);
         let rows = UInt32Array::from_iter_values(rows);
-        self.kept.push(own(take(values, &rows, None)?));
+        let copied = own(take(values, &rows, None)?);
+        self.kept_bytes += copied.get_array_memory_size();
+        self.kept.push(copied);
         for (row, &group) in changed.iter().enumerate() {
             winners[group as usize].row = row as u32;
         }
         self.kept_rows += changed.len();
-        if self.kept_rows > 2 * self.winners.len() + SLACK {
+        if self.kept_rows > 2 * self.winners.len() + SLACK || self.kept.len() > ARRAYS_MAX {
             self.gather()?;
         }
         Ok(())
@@ -132,6 +144,7 @@ impl Pick {
         }
         self.kept = vec![gathered.clone()];
         self.kept_rows = gathered.len();
+        self.kept_bytes = gathered.get_array_memory_size();
         Ok(gathered)
     }
 }
@@ -185,11 +198,11 @@ impl Accumulator for Pick {
         self.winners = Vec::new();
         self.kept = Vec::new();
         self.kept_rows = 0;
+        self.kept_bytes = 0;
         Ok(values)
     }
 
     fn memory(&self) -> usize {
-        let kept: usize = self.kept.iter().map(|array| array.get_array_memory_size()).sum();
-        self.winners.capacity() * size_of::<Winner>() + kept
+        self.winners.capacity() * size_of::<Winner>() + self.kept_bytes
     }
 }

@@ -64,17 +64,14 @@ impl<'a> Groups<'a> {
             let message = format!("{} group ids for {len} rows", ids.len());
             return Err(Error::internal(message));
         }
-        let mut low = u32::MAX;
-        let mut high = 0;
-        for &id in ids {
-            low = low.min(id);
-            high = high.max(id);
-        }
-        if !ids.is_empty() && high as usize >= rows.group_count {
-            let message = format!("group id {high} of {} groups", rows.group_count);
+        let first = ids.first().copied().unwrap_or(0);
+        let facts = Facts::of(ids, first, rows.group_count);
+        if facts.beyond {
+            let message =
+                format!("a group id is not below the number of groups, {}", rows.group_count);
             return Err(Error::internal(message));
         }
-        Ok(Self { ids, count: rows.group_count, shape: shape(ids, low, high) })
+        Ok(Self { ids, count: rows.group_count, shape: shape(ids, &facts) })
     }
 
     /// The ids.
@@ -99,12 +96,25 @@ impl<'a> Groups<'a> {
         values: &[V],
         nulls: Option<&NullBuffer>,
     ) {
-        assert!(cells.len() >= self.count && values.len() == self.ids.len());
+        assert_eq!(values.len(), self.ids.len());
+        // SAFETY: `fold_rows` asks for rows of `ids`, and there are as many values.
+        self.fold_rows(cells, |row| unsafe { *values.get_unchecked(row) }, nulls);
+    }
+
+    /// Folds what `value` gives for each row that is not NULL into `cells`, one for each group.
+    #[inline]
+    pub(super) fn fold_rows<V: Copy, C: Cell<V>>(
+        &self,
+        cells: &mut [C],
+        value: impl Fn(usize) -> V,
+        nulls: Option<&NullBuffer>,
+    ) {
+        assert!(cells.len() >= self.count);
         match nulls.filter(|nulls| nulls.null_count() > 0) {
-            None => self.fold_at(cells, values, 0..values.len()),
+            None => self.fold_at(cells, value, 0..self.ids.len()),
             Some(nulls) => {
-                assert_eq!(nulls.len(), values.len());
-                self.fold_at(cells, values, nulls.valid_indices());
+                assert_eq!(nulls.len(), self.ids.len());
+                self.fold_at(cells, value, nulls.valid_indices());
             }
         }
     }
@@ -114,13 +124,11 @@ impl<'a> Groups<'a> {
     fn fold_at<V: Copy, C: Cell<V>>(
         &self,
         cells: &mut [C],
-        values: &[V],
+        value: impl Fn(usize) -> V,
         at: impl Iterator<Item = usize>,
     ) {
-        // SAFETY: `fold` checks that `values` and `ids` are equally long and makes `at` within them.
-        let rows = at.map(|row| unsafe {
-            (*self.ids.get_unchecked(row) as usize, *values.get_unchecked(row))
-        });
+        // SAFETY: `fold_rows` makes `at` within `ids`.
+        let rows = at.map(|row| (unsafe { *self.ids.get_unchecked(row) } as usize, value(row)));
         match self.shape {
             Shape::One => fold_one(cells, self.ids, rows),
             Shape::Few => fold_few(cells, rows),
@@ -219,14 +227,43 @@ fn scattered_lanes<L: Lanes>(cells: &mut [L::Cell], eights: &[[u32; LANES]], lan
     }
 }
 
-fn shape(ids: &[u32], low: u32, high: u32) -> Shape {
+/// What one pass over the ids finds out. Only additions and bit operations, which take a tenth of a
+/// nanosecond per id; unsigned minima and maxima take three times that on a baseline processor.
+struct Facts {
+    /// Some id is not below the group count.
+    beyond: bool,
+    /// All ids are the first.
+    one: bool,
+    /// All ids are below [`FEW`], a power of two.
+    few: bool,
+}
+
+impl Facts {
+    fn of(ids: &[u32], first: u32, count: usize) -> Self {
+        let Ok(last) = i32::try_from(count.wrapping_sub(1)) else {
+            let beyond = ids.iter().any(|&id| id as usize >= count);
+            return Self { beyond, one: false, few: false };
+        };
+        let (mut all, mut different, mut room) = (0, 0, 0);
+        for &id in ids {
+            all |= id;
+            different |= id ^ first;
+            room |= last.wrapping_sub(id as i32);
+        }
+        // An id of 2^31 or more, or above `last`, has left a sign.
+        let beyond = !ids.is_empty() && (all as i32 | room) < 0;
+        Self { beyond, one: different == 0, few: (all as usize) < FEW }
+    }
+}
+
+fn shape(ids: &[u32], facts: &Facts) -> Shape {
     let sample = &ids[..ids.len().min(SAMPLE)];
     let changes = sample.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    if low >= high {
+    if facts.one {
         Shape::One
     } else if changes * 8 < sample.len() {
         Shape::Runs
-    } else if (high as usize) < FEW {
+    } else if facts.few {
         Shape::Few
     } else {
         Shape::Scattered
@@ -239,9 +276,9 @@ fn fold_one<V: Copy, C: Cell<V>>(
     rows: impl Iterator<Item = (usize, V)>,
 ) {
     let Some(&group) = ids.first() else { return };
-    let mut cell = C::EMPTY;
+    let mut cell = cells[group as usize];
     rows.for_each(|(_, value)| cell.add(value));
-    cells[group as usize].combine(cell);
+    cells[group as usize] = cell;
 }
 
 fn fold_few<V: Copy, C: Cell<V>>(cells: &mut [C], rows: impl Iterator<Item = (usize, V)>) {
@@ -259,16 +296,16 @@ fn fold_few<V: Copy, C: Cell<V>>(cells: &mut [C], rows: impl Iterator<Item = (us
 }
 
 fn fold_runs<V: Copy, C: Cell<V>>(cells: &mut [C], rows: impl Iterator<Item = (usize, V)>) {
+    let Some(mut cell) = cells.first().copied() else { return };
     let mut current = 0;
-    let mut cell = C::EMPTY;
     rows.for_each(|(group, value)| {
         if group != current {
-            cells[current].combine(cell);
-            (current, cell) = (group, C::EMPTY);
+            cells[current] = cell;
+            (current, cell) = (group, cells[group]);
         }
         cell.add(value);
     });
-    cells[current].combine(cell);
+    cells[current] = cell;
 }
 
 #[inline]

@@ -11,7 +11,7 @@ use super::count::Counts;
 use super::exact_sum::ExactSums;
 use super::groups::Groups;
 use super::min_max::as_type;
-use super::sum_int::Totals;
+use super::sum_int::{Addend, Totals};
 use super::{Accumulator, GroupedRows};
 
 /// The mean of floats.
@@ -67,7 +67,7 @@ pub(super) struct IntMean<T> {
 
 impl<T: ArrowPrimitiveType> IntMean<T>
 where
-    T::Native: Into<i128>,
+    T::Native: Addend,
 {
     /// The mean of a column of `arg_type`.
     pub(super) fn boxed(arg_type: &DataType, return_type: &DataType) -> Box<dyn Accumulator> {
@@ -87,7 +87,7 @@ where
 
 impl<T: ArrowPrimitiveType> Accumulator for IntMean<T>
 where
-    T::Native: Into<i128>,
+    T::Native: Addend,
 {
     fn update(&mut self, rows: &GroupedRows<'_>, args: &[ArrayRef]) -> Result<()> {
         let array = as_type::<T>(&args[0])?;

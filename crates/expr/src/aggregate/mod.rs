@@ -16,6 +16,7 @@ mod count;
 mod exact_sum;
 mod first_last;
 mod groups;
+mod int_moments;
 #[cfg(test)]
 mod laws;
 mod mean;

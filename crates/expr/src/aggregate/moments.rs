@@ -47,7 +47,7 @@ impl Moment {
     }
 
     /// The products whose sums are needed, as pairs of arguments.
-    fn products(self) -> &'static [(usize, usize)] {
+    pub(super) fn products(self) -> &'static [(usize, usize)] {
         match self {
             Self::VarSample | Self::VarPop | Self::StdSample | Self::StdPop => &[(0, 0)],
             Self::CovarSample | Self::CovarPop => &[(0, 1)],
@@ -133,13 +133,16 @@ impl Accumulator for Moments {
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {
-        let sums = Sums {
-            counts: self.counts.take_values(),
-            sums: self.sums.iter_mut().map(ExactSums::take).collect(),
-            products: self.products.iter_mut().map(ProductSums::take).collect(),
+        let counts = self.counts.take_values();
+        let sums: Vec<TakenSums> = self.sums.iter_mut().map(ExactSums::take).collect();
+        let products: Vec<TakenProducts> =
+            self.products.iter_mut().map(ProductSums::take).collect();
+        let result = |(group, count): (usize, &i64)| {
+            let sums: Vec<Wide> = sums.iter().map(|sums| sums.exact(group)).collect();
+            let products: Vec<Wide> = products.iter().map(|sums| sums.exact(group)).collect();
+            self.moment.finish(*count, &sums, &products)
         };
-        let results = (0..sums.counts.len()).map(|group| sums.finish(self.moment, group));
-        Ok(Arc::new(results.collect::<Float64Array>()))
+        Ok(Arc::new(counts.iter().enumerate().map(result).collect::<Float64Array>()))
     }
 
     fn memory(&self) -> usize {
@@ -149,61 +152,43 @@ impl Accumulator for Moments {
     }
 }
 
-/// The sums of all groups, at the end.
-struct Sums {
-    counts: Vec<i64>,
-    sums: Vec<TakenSums>,
-    products: Vec<TakenProducts>,
-}
-
-impl Sums {
-    fn finish(&self, moment: Moment, group: usize) -> Option<f64> {
+impl Moment {
+    /// The result for a group, from the count, the sums and the sums of products.
+    pub(super) fn finish(self, count: i64, sums: &[Wide], products: &[Wide]) -> Option<f64> {
         use Moment::{Corr, CovarPop, CovarSample, StdPop, StdSample, VarPop, VarSample};
-        let count = self.counts[group];
-        let sample = matches!(moment, VarSample | StdSample | CovarSample);
+        let sample = matches!(self, VarSample | StdSample | CovarSample);
         if count < 1 || (count < 2 && sample) {
             return None;
         }
-        let spread: Option<Vec<Scaled>> = moment
-            .products()
-            .iter()
-            .zip(&self.products)
-            .map(|(&(left, right), products)| self.spread(group, left, right, products))
-            .collect();
-        let Some(spread) = spread else { return Some(f64::NAN) };
+        if sums.iter().chain(products).any(Wide::is_special) {
+            return Some(f64::NAN);
+        }
+        let spread = |index: usize| {
+            let (left, right) = self.products()[index];
+            spread(count, &products[index], &sums[left], &sums[right])
+        };
         let others = if sample { count - 1 } else { count };
         let pairs = Scaled(count as f64 * others as f64, 0);
-        Some(match moment {
-            VarSample | VarPop | CovarSample | CovarPop => spread[0].over(pairs).value(),
-            StdSample | StdPop => spread[0].over(pairs).root().value(),
+        Some(match self {
+            VarSample | VarPop | CovarSample | CovarPop => spread(0).over(pairs).value(),
+            StdSample | StdPop => spread(0).over(pairs).root().value(),
             // Zero over zero, when a column is constant, is NaN.
-            Corr => match spread[0].over(spread[1].times(spread[2]).root()).value() {
+            Corr => match spread(0).over(spread(1).times(spread(2)).root()).value() {
                 value if value.is_nan() => f64::NAN,
                 value => value.clamp(-1.0, 1.0),
             },
         })
     }
+}
 
-    /// `n * sum(x * y) - sum(x) * sum(y)`, rounded once; None when a value is infinite or NaN.
-    fn spread(
-        &self,
-        group: usize,
-        left: usize,
-        right: usize,
-        products: &TakenProducts,
-    ) -> Option<Scaled> {
-        let (x, y) = (self.sums[left].exact(group), self.sums[right].exact(group));
-        let xy = products.exact(group);
-        if x.is_special() || y.is_special() || xy.is_special() {
-            return None;
-        }
-        let mut count = Wide::default();
-        count.add(i128::from(self.counts[group]), 0);
-        let mut spread = xy.product(&count);
-        spread.add_wide(&x.product(&y).negated());
-        let (value, exponent) = spread.scaled();
-        Some(Scaled(value, exponent))
-    }
+/// `n * sum(x * y) - sum(x) * sum(y)`, rounded once.
+fn spread(count: i64, xy: &Wide, x: &Wide, y: &Wide) -> Scaled {
+    let mut n = Wide::default();
+    n.add(i128::from(count), 0);
+    let mut spread = xy.product(&n);
+    spread.add_wide(&x.product(y).negated());
+    let (value, exponent) = spread.scaled();
+    Scaled(value, exponent)
 }
 
 /// `value * 2^exponent`: squares of floats exceed the range of floats.

@@ -1,8 +1,8 @@
 //! Exact sums of products of two floats, for variances and covariances.
 //!
 //! A product has 106 bits, so a group's sum has 256, in units of `2^exponent` with one exponent for the
-//! whole accumulator: products of a range of 116 binades, which is 58 for squares, fit. Others go to the
-//! [`super::wide::Wide`] number of their group.
+//! whole accumulator: products of a range of 63 binades, which is 31 for squares, fit. Others go to the
+//! [`Wide`] number of their group.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use arrow::datatypes::{DataType, Decimal256Type, Field, Int16Type, i256};
 use dframe_core::Result;
 
 use super::exact_sum::Wides;
-use super::groups::{Groups, LANES, Lanes};
+use super::groups::Groups;
 use super::sum_decimal::RAW_256;
 use super::wide::{Wide, decompose};
 
-/// The highest shift of a product within the sum: 256 bits less 106, a sign, and [`ADDS_MAX`].
-const SHIFT_MAX: i32 = 116;
+/// The highest shift of a product within the sum: it then spans three words of 64 bits.
+const SHIFT_MAX: u32 = 63;
 /// The products that may be added before sums are checked.
 const ADDS_MAX: usize = 1 << 30;
 /// Sums at rest are smaller than 2 to this power.
 const REST_BITS: u32 = 252;
 /// Exponents are multiples of it, so that those of different partitions mostly agree.
-const EXPONENT_STEP: i32 = 16;
+const EXPONENT_STEP: i32 = 8;
 /// The products that are looked at to choose the exponent.
 const SAMPLE: usize = 4096;
 
@@ -52,7 +52,8 @@ impl TakenProducts {
     }
 }
 
-fn add_to_wide(wide: &mut Wide, sum: i256, exponent: i32) {
+/// Adds `sum * 2^exponent`.
+pub(super) fn add_to_wide(wide: &mut Wide, sum: i256, exponent: i32) {
     let (low, high) = sum.to_parts();
     for piece in 0..2 {
         let bits = (low >> (64 * piece)) as u64;
@@ -88,11 +89,24 @@ impl ProductSums {
             self.settle();
         }
         self.adds += x.len();
-        let exponent = self.exponent.unwrap_or(0);
-        let mut adder = Adder { x, y, offset: 2 * 1075 + exponent, missed: Vec::new() };
-        groups.fold_lanes(&mut self.cells, &mut adder);
-        for row in adder.missed {
-            self.wides.edit(groups.ids()[row], |wide| add_product(wide, x[row], y[row]));
+        let offset = 2 * 1075 + self.exponent.unwrap_or(0);
+        let ids = groups.ids();
+        // Told that both are the same, the compiler drops the handling of signs.
+        if std::ptr::eq(x, y) {
+            self.add_products(ids, x.iter().map(|&x| (x, x)), offset);
+        } else {
+            self.add_products(ids, x.iter().copied().zip(y.iter().copied()), offset);
+        }
+    }
+
+    #[inline(always)]
+    fn add_products(&mut self, ids: &[u32], pairs: impl Iterator<Item = (f64, f64)>, offset: i32) {
+        for (&group, (x, y)) in ids.iter().zip(pairs) {
+            match product(x, y, offset) {
+                Some(product) => add_product(&mut self.cells[group as usize], &product),
+                None if (x == 0.0 && y.is_finite()) || (y == 0.0 && x.is_finite()) => {}
+                None => self.wides.edit(group, |wide| add_wide_product(wide, x, y)),
+            }
         }
     }
 
@@ -184,11 +198,11 @@ fn choose_exponent(x: &[f64], y: &[f64]) -> Option<i32> {
     exponents.sort_unstable();
     let middle = *exponents.get(exponents.len() / 2)?;
     let (low, high) = (exponents[0], exponents[exponents.len() - 1]);
-    let center = if high - low <= SHIFT_MAX { (low + high) / 2 } else { middle };
-    Some((center - SHIFT_MAX / 2).div_euclid(EXPONENT_STEP) * EXPONENT_STEP)
+    let center = if high - low <= SHIFT_MAX as i32 { (low + high) / 2 } else { middle };
+    Some((center - SHIFT_MAX as i32 / 2).div_euclid(EXPONENT_STEP) * EXPONENT_STEP)
 }
 
-fn add_product(wide: &mut Wide, x: f64, y: f64) {
+fn add_wide_product(wide: &mut Wide, x: f64, y: f64) {
     match (decompose(x), decompose(y)) {
         (Some((left, low)), Some((right, high))) => {
             wide.add(i128::from(left) * i128::from(right), low + high);
@@ -197,61 +211,43 @@ fn add_product(wide: &mut Wide, x: f64, y: f64) {
     }
 }
 
-/// Computes products in units of the sum, and notes which do not fit.
-struct Adder<'a> {
-    x: &'a [f64],
-    y: &'a [f64],
-    /// What the sum of the biased exponents exceeds the shift by.
-    offset: i32,
-    missed: Vec<usize>,
+/// A product in units of the sum, as limbs from the lowest. A negative one has them flipped and lacks one,
+/// which is negation but for the one; [`add_product`] adds it.
+struct Product {
+    limbs: [u64; 3],
+    sign: u64,
 }
 
-impl Adder<'_> {
-    #[inline(always)]
-    fn product(&mut self, row: usize, x: f64, y: f64) -> i256 {
-        let (left, right) = (x.to_bits(), y.to_bits());
-        let (e, f) = ((left >> 52) as i32 & 0x7ff, (right >> 52) as i32 & 0x7ff);
-        let shift = e + f - self.offset;
-        // Biased exponents of 0 and 0x7ff are zeros, subnormals, infinities and NaN.
-        let normal = (e as u32).wrapping_sub(1) < 0x7fe && (f as u32).wrapping_sub(1) < 0x7fe;
-        if !normal || !(0..=SHIFT_MAX).contains(&shift) {
-            self.miss(row, x, y);
-            return i256::ZERO;
-        }
-        let mantissa = |bits: u64| u128::from(bits & ((1 << 52) - 1) | 1 << 52);
-        let product = mantissa(left) * mantissa(right);
-        let high = (product >> 1) >> (127 - shift);
-        // Negation is flipping all bits and adding one.
-        let sign = ((left ^ right) as i64 >> 63) as i128 as u128;
-        let (low, carry) = ((product << shift) ^ sign).overflowing_add(sign & 1);
-        i256::from_parts(low, ((high ^ sign) as i128).wrapping_add(i128::from(carry)))
+/// The product of two normal numbers whose biased exponents exceed `offset` by less than 64.
+#[inline(always)]
+fn product(x: f64, y: f64, offset: i32) -> Option<Product> {
+    let (left, right) = (x.to_bits(), y.to_bits());
+    let (e, f) = ((left >> 52) as i32 & 0x7ff, (right >> 52) as i32 & 0x7ff);
+    let shift = (e + f - offset) as u32;
+    // Biased exponents of 0 and 0x7ff are zeros, subnormals, infinities and NaN.
+    let normal = |exponent: i32| (exponent as u32).wrapping_sub(1) < 0x7fe;
+    if !(normal(e) & normal(f) & (shift <= SHIFT_MAX)) {
+        return None;
     }
-
-    #[cold]
-    fn miss(&mut self, row: usize, x: f64, y: f64) {
-        let zero = (x == 0.0 && y.is_finite()) || (y == 0.0 && x.is_finite());
-        if !zero {
-            self.missed.push(row);
-        }
-    }
+    let mantissa = |bits: u64| u128::from(bits & ((1 << 52) - 1) | 1 << 52);
+    let product = mantissa(left) * mantissa(right);
+    let sign = ((left ^ right) as i64 >> 63) as u64;
+    let middle = ((product << shift) >> 64) as u64;
+    let high = ((product >> 64) as u64 >> 1) >> (63 - shift);
+    let limbs = [((product as u64) << shift) ^ sign, middle ^ sign, high ^ sign];
+    Some(Product { limbs, sign })
 }
 
-impl Lanes for Adder<'_> {
-    type Cell = i256;
-    const EMPTY: i256 = i256::ZERO;
-
-    #[inline(always)]
-    fn eight(&mut self, row: usize) -> [i256; LANES] {
-        std::array::from_fn(|lane| self.one(row + lane))
-    }
-
-    #[inline(always)]
-    fn one(&mut self, row: usize) -> i256 {
-        self.product(row, self.x[row], self.y[row])
-    }
-
-    #[inline(always)]
-    fn add(cell: &mut i256, part: &i256) {
-        *cell = cell.wrapping_add(*part);
-    }
+/// Adds a product to a sum.
+#[inline(always)]
+fn add_product(sum: &mut i256, product: &Product) {
+    let (low, high) = sum.to_parts();
+    let [a, b, c] = product.limbs.map(u128::from);
+    let (low, carry) = low.overflowing_add(a | b << 64);
+    let (low, one) = low.overflowing_add(u128::from(product.sign & 1));
+    let high = (high as u128)
+        .wrapping_add(c | u128::from(product.sign) << 64)
+        .wrapping_add(u128::from(carry))
+        .wrapping_add(u128::from(one));
+    *sum = i256::from_parts(low, high as i128);
 }

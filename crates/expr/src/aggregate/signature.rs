@@ -16,7 +16,7 @@ use super::min_max_bytes::ExtremeBytes;
 use super::moments::{Moment, Moments};
 use super::sum_decimal::{DecimalSum, RAW_256};
 use super::sum_int::{IntSum, RAW_128};
-use super::{Accumulator, AggregateFunction, AggregateSignature, BoundAggregate};
+use super::{Accumulator, AggregateFunction, AggregateSignature, BoundAggregate, int_moments};
 use crate::plain_type;
 
 /// Decimals of at most so many digits are summed in 128 bits.
@@ -162,9 +162,13 @@ fn mean(arg: &DataType) -> Option<AggregateSignature> {
 }
 
 fn moments(moment: Moment, args: &[&DataType]) -> Option<AggregateSignature> {
-    let doubles = vec![&DataType::Float64; moment.args()];
+    let each = |data_type| vec![data_type; moment.args()];
+    if args.iter().all(|arg| arg.is_integer() && **arg != DataType::UInt64) {
+        let fields = int_moments::fields(moment);
+        return Some(signature(&each(&DataType::Int64), fields, DataType::Float64));
+    }
     let numbers = args.iter().all(|arg| is_number(arg));
-    numbers.then(|| signature(&doubles, moment.fields(), DataType::Float64))
+    numbers.then(|| signature(&each(&DataType::Float64), moment.fields(), DataType::Float64))
 }
 
 fn is_number(data_type: &DataType) -> bool {
@@ -226,6 +230,7 @@ impl BoundAggregate {
             AggregateFunction::BoolAnd => Some(Bools::all()),
             AggregateFunction::BoolOr => Some(Bools::any()),
             AggregateFunction::Mean => mean_accumulator(arg, &signature.return_type),
+            other if *arg == DataType::Int64 => other.moment().map(int_moments::boxed),
             other => other.moment().map(Moments::boxed),
         };
         accumulator.ok_or_else(|| self.function.type_error(&[arg]))

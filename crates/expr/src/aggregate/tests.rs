@@ -25,7 +25,7 @@ fn counts_sums_and_extremes_of_integers_skip_nulls() {
     let x = Arc::new(Int64Array::from(vec![Some(5), None, Some(-7), Some(2)])) as ArrayRef;
     let groups = [0, 1, 2, 0];
     let ints = |name| {
-        let array = whole(name, &groups, 4, &[x.clone()]);
+        let array = whole(name, &groups, 4, std::slice::from_ref(&x));
         let array = array.as_any().downcast_ref::<Int64Array>().unwrap().clone();
         array.iter().collect::<Vec<_>>()
     };
@@ -40,7 +40,7 @@ fn counts_sums_and_extremes_of_integers_skip_nulls() {
 #[test]
 fn integer_sums_that_do_not_fit_are_errors_with_a_remedy() {
     let x = Arc::new(Int64Array::from(vec![i64::MAX, 1, -1])) as ArrayRef;
-    let sum = whole("sum", &[0, 0, 0], 1, &[x.clone()]);
+    let sum = whole("sum", &[0, 0, 0], 1, std::slice::from_ref(&x));
     assert_eq!(*sum, Int64Array::from(vec![i64::MAX]));
     let mut accumulator = bind("sum", &[&x]).accumulator().unwrap();
     let rows = GroupedRows { groups: &[0, 0, 1], group_count: 2, positions: Positions::From(0) };
@@ -54,7 +54,7 @@ fn integer_sums_that_do_not_fit_are_errors_with_a_remedy() {
 fn floats_order_nan_last_and_negative_zero_first() {
     let x = Float64Array::from(vec![0.0, -0.0, -f64::NAN, f64::INFINITY, -1.0]);
     let x = Arc::new(x) as ArrayRef;
-    let min = whole("min", &[0, 0, 0, 0, 1], 2, &[x.clone()]);
+    let min = whole("min", &[0, 0, 0, 0, 1], 2, std::slice::from_ref(&x));
     let max = whole("max", &[0, 0, 0, 0, 1], 2, &[x]);
     let bits = |array: &ArrayRef| {
         let array = array.as_any().downcast_ref::<Float64Array>().unwrap();
@@ -67,7 +67,7 @@ fn floats_order_nan_last_and_negative_zero_first() {
 #[test]
 fn strings_compare_bytewise() {
     let x = Arc::new(StringArray::from(vec![Some("b"), None, Some("é"), Some("a")])) as ArrayRef;
-    let min = whole("min", &[0, 1, 0, 0], 2, &[x.clone()]);
+    let min = whole("min", &[0, 1, 0, 0], 2, std::slice::from_ref(&x));
     let max = whole("max", &[0, 1, 0, 0], 2, &[x]);
     assert_eq!(*min, StringArray::from(vec![Some("a"), None]));
     assert_eq!(*max, StringArray::from(vec![Some("é"), None]));
@@ -76,7 +76,7 @@ fn strings_compare_bytewise() {
 #[test]
 fn first_and_last_take_the_row_and_any_value_takes_a_value() {
     let x = Arc::new(Int64Array::from(vec![None, Some(1), Some(2), None])) as ArrayRef;
-    let pick = |name| whole(name, &[0; 4], 2, &[x.clone()]);
+    let pick = |name| whole(name, &[0; 4], 2, std::slice::from_ref(&x));
     assert_eq!(*pick("first"), Int64Array::from(vec![None, None]));
     assert_eq!(*pick("last"), Int64Array::from(vec![None, None]));
     assert_eq!(*pick("any_value"), Int64Array::from(vec![Some(1), None]));
@@ -88,7 +88,7 @@ fn first_and_last_take_the_row_and_any_value_takes_a_value() {
 fn means_and_moments_have_known_values() {
     let x = Arc::new(Float64Array::from(vec![2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])) as ArrayRef;
     let y = Arc::new(Float64Array::from(vec![1.0, 3.0, 2.0, 5.0, 4.0, 6.0, 8.0, 7.0])) as ArrayRef;
-    let one = |name| floats(&whole(name, &[0; 8], 1, &[x.clone()]))[0];
+    let one = |name| floats(&whole(name, &[0; 8], 1, std::slice::from_ref(&x)))[0];
     assert_eq!(one("mean"), Some(5.0));
     assert_eq!(one("var_pop"), Some(4.0));
     assert_eq!(one("std_pop"), Some(2.0));
@@ -105,8 +105,8 @@ fn moments_of_one_none_and_constants_follow_duckdb() {
     let y = Arc::new(Float64Array::from(vec![3.0, 1.0, 2.0])) as ArrayRef;
     let groups = [0, 1, 1];
     let result = |name, args: &[ArrayRef]| floats(&whole(name, &groups, 3, args));
-    assert_eq!(result("var", &[x.clone()]), [None, Some(0.0), None]);
-    assert_eq!(result("std_pop", &[x.clone()]), [Some(0.0), Some(0.0), None]);
+    assert_eq!(result("var", std::slice::from_ref(&x)), [None, Some(0.0), None]);
+    assert_eq!(result("std_pop", std::slice::from_ref(&x)), [Some(0.0), Some(0.0), None]);
     assert_eq!(result("covar_samp", &[x.clone(), y.clone()]), [None, Some(0.0), None]);
     let corr = result("corr", &[x, y]);
     assert!(corr[0].unwrap().is_nan() && corr[1].unwrap().is_nan() && corr[2].is_none());
@@ -168,7 +168,7 @@ fn wrong_types_name_function_type_and_remedy() {
     assert!(error("mean", &[DataType::Boolean]).contains("cast(x as int)"));
     assert_eq!(error("corr", &[DataType::Int64]), "corr takes two argument(s), not 1");
     let list = DataType::new_list(DataType::Int64, true);
-    assert!(error("max", &[list.clone()]).contains("max cannot take List"));
+    assert!(error("max", std::slice::from_ref(&list)).contains("max cannot take List"));
     assert!(AggregateFunction::Count.bind(&[list]).is_ok());
 }
 
@@ -182,6 +182,70 @@ fn decimals_wider_than_128_bits_inside_sum_exactly() {
     let x = decimal([vec![Some(big); 9], vec![None], vec![Some(-big); 8]].concat());
     let sum = whole("sum", &[0; 18], 2, &[x]);
     assert_eq!(*sum, *decimal(vec![Some(big), None]));
+}
+
+#[test]
+fn last_gathers_what_it_keeps_and_nested_values_pass() {
+    let bound = AggregateFunction::Last.bind(&[DataType::Utf8]).unwrap();
+    let mut accumulator = bound.accumulator().unwrap();
+    let groups: Vec<u32> = (0..1000).collect();
+    let batch = |batch: u64| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..1000).map(|row| format!("{batch}:{row}"))))
+    };
+    for index in 0..40 {
+        let positions = Positions::From(1000 * index);
+        let rows = GroupedRows { groups: &groups, group_count: 1001, positions };
+        accumulator.update(&rows, &[batch(index)]).unwrap();
+        assert!(accumulator.memory() < 1_000_000, "{}", accumulator.memory());
+    }
+    let last = accumulator.finish().unwrap();
+    assert_eq!(&last.slice(0, 1000), &batch(39));
+    assert!(last.is_null(1000));
+
+    let lists =
+        arrow::array::ListArray::from_iter_primitive::<arrow::datatypes::Int64Type, _, _>(vec![
+            Some(vec![Some(1), None]),
+            Some(vec![]),
+        ]);
+    let lists = Arc::new(lists) as ArrayRef;
+    assert_eq!(&whole("first", &[0, 0], 1, std::slice::from_ref(&lists)), &lists.slice(0, 1));
+}
+
+#[test]
+fn few_many_and_sorted_groups_give_the_same() {
+    let rows = 10_000_usize;
+    let shapes: [fn(usize) -> u32; 5] = [
+        |_| 3,
+        |row| row as u32 % 7,
+        |row| row as u32 * 7919 % 500,
+        |row| row as u32 / 20,
+        |row| (row as u32 / 9) % 12,
+    ];
+    for shape in shapes {
+        let groups: Vec<u32> = (0..rows).map(shape).collect();
+        let value =
+            |row: usize| (!row.is_multiple_of(11)).then_some((row * row % 1009) as i64 - 500);
+        let ints = Arc::new((0..rows).map(value).collect::<Int64Array>()) as ArrayRef;
+        let mut sums = vec![(0, 0, i64::MAX); 500];
+        for (row, group) in groups.iter().enumerate() {
+            if let (sum, Some(value)) = (&mut sums[*group as usize], value(row)) {
+                *sum = (sum.0 + 1, sum.1 + value, sum.2.min(value));
+            }
+        }
+        let seen = |value: i64, count: i64| (count > 0).then_some(value);
+        let counts: Int64Array = sums.iter().map(|sum| Some(sum.0)).collect();
+        let totals: Int64Array = sums.iter().map(|sum| seen(sum.1, sum.0)).collect();
+        let least: Int64Array = sums.iter().map(|sum| seen(sum.2, sum.0)).collect();
+        let of = |name, array: &ArrayRef| whole(name, &groups, 500, std::slice::from_ref(array));
+        assert_eq!(*of("count", &ints), counts);
+        assert_eq!(*of("sum", &ints), totals);
+        assert_eq!(*of("min", &ints), least);
+        let doubles = arrow::compute::cast(&ints, &DataType::Float64).unwrap();
+        let total = arrow::compute::cast(&totals, &DataType::Float64).unwrap();
+        assert_eq!(&of("sum", &doubles), &total);
+        assert_eq!(&of("mean", &doubles), &of("mean", &ints));
+        assert_eq!(&of("var", &doubles), &of("var", &ints));
+    }
 }
 
 fn floats(array: &ArrayRef) -> Vec<Option<f64>> {
