@@ -11,7 +11,7 @@
 pub mod parquet;
 pub mod sink;
 
-pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource};
+pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
 pub use sink::{
     Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,
     is_broken_pipe, type_name,

@@ -9,7 +9,7 @@
 //! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
 //! | `pages` | where do the pages of a row range lie? |
 //! | `fetch`, `decode` | bytes, then batches |
-//! | `describe` | what does `dframe meta` show? |
+//! | `describe`, `row_groups` | what does `dframe meta` show? |
 
 mod bloom;
 mod bounds;
@@ -21,6 +21,7 @@ mod layout;
 mod pages;
 mod paths;
 mod pruning;
+mod row_groups;
 mod split;
 mod survivors;
 mod widen;
@@ -33,6 +34,7 @@ use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
 pub use describe::{ColumnMeta, FileMeta};
+pub use row_groups::RowGroupMeta;
 
 use decode::{UnitBatches, Wanted};
 use footer::{OpenFile, SourceFile};
