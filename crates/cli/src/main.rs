@@ -1,1 +1,56 @@
-fn main() {}
+//! The `dframe` command: reads the command line, runs a subcommand, and says how it went.
+//!
+//! ```text
+//!   args --> command/<subcommand> --> query (session, frame, run) --> output
+//!                                        |                              |
+//!                              progress, stats, signals             table, csv, parquet, ..
+//! ```
+//!
+//! All computing is in the `dframe` library; here is only what a person at a terminal needs.
+
+mod allocator;
+mod args;
+mod command;
+mod error;
+mod json;
+mod messages;
+mod output;
+mod progress;
+mod query;
+mod signals;
+mod stats;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use dframe::{CancelToken, ErrorKind};
+
+use crate::args::Cli;
+use crate::messages::Messages;
+use crate::query::Context;
+
+#[global_allocator]
+static ALLOCATOR: allocator::Counting = allocator::Counting;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse().and_then(Cli::checked) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let words: Vec<String> = std::env::args().skip(1).collect();
+            return messages::usage(&error, &words).into();
+        }
+    };
+    let context = Context { messages: Messages::new(cli.report), cancel: CancelToken::new() };
+    signals::install(context.cancel.clone(), context.messages);
+    match command::run(cli.command, &context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::Cancelled => {
+            context.messages.error(&error);
+            signals::INTERRUPTED.into()
+        }
+        Err(error) => {
+            context.messages.error(&error);
+            error::exit_status(error.kind()).into()
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A global allocator that counts: mimalloc, plus the bytes in use now and at most.
+//!
+//! ```text
+//!   thread: pending bytes --(beyond 64 KiB)--> CURRENT --(if higher)--> PEAK
+//! ```
+//!
+//! Counting must not cost: a thread keeps its own sum and adds it to the shared one only when it has
+//! grown by [`PENDING_MAX`]. So the numbers are off by at most that much for each thread, and what an
+//! ended thread had pending is lost.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+use mimalloc::MiMalloc;
+
+/// The most bytes asked for at once by this process so far, as the program asked for them: without
+/// what the allocator keeps in reserve.
+pub fn peak_bytes() -> u64 {
+    u64::try_from(PEAK.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
+/// Bytes a thread may be ahead of the shared count.
+const PENDING_MAX: isize = 64 << 10;
+
+static CURRENT: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+thread_local! {
+    // Constant and without a destructor: usable at any moment of a thread's life, never allocates.
+    static PENDING: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Counts what it passes on to mimalloc.
+pub struct Counting;
+
+// SAFETY: every call is passed on unchanged to `MiMalloc`, which upholds the contract; counting
+// neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's promises are those of `MiMalloc::alloc`.
+        unsafe { MiMalloc.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's promises are those of `MiMalloc::alloc_zeroed`.
+        unsafe { MiMalloc.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: `pointer` came from `MiMalloc`, as all that `self` gave out.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        // SAFETY: `pointer` came from `MiMalloc`, as all that `self` gave out.
+        unsafe { MiMalloc.realloc(pointer, layout, size) }
+    }
+}
+
+fn count(bytes: isize) {
+    PENDING.with(|pending| {
+        let sum = pending.get() + bytes;
+        if sum.abs() < PENDING_MAX {
+            pending.set(sum);
+        } else {
+            pending.set(0);
+            flush(sum);
+        }
+    });
+}
+
+#[cold]
+fn flush(sum: isize) {
+    let now = CURRENT.fetch_add(sum, Ordering::Relaxed) + sum;
+    if now > PEAK.load(Ordering::Relaxed) {
+        PEAK.fetch_max(now, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_vector_raises_the_peak() {
+        let before = peak_bytes();
+        let vector = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(peak_bytes() >= before.max(64 << 20), "{} bytes", peak_bytes());
+        drop(vector);
+        assert!(peak_bytes() >= 64 << 20, "the peak stays");
+    }
+}

@@ -1,0 +1,394 @@
+//! What may stand on the command line: the subcommands, and the flags they share.
+//!
+//! ```text
+//!   dframe [report flags] SUBCOMMAND FILES... [its flags] [output flags] [run flags]
+//! ```
+//!
+//! A subcommand's own flags are with the subcommand. Here is no behaviour beyond reading a value; what
+//! a flag refers to (a column, a file) is looked at later.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use dframe::size::Size;
+use dframe::{Error, Format, Result};
+
+use crate::command::{Count, Generate, GroupBy, Head, Meta, Schema, Select, Tail};
+
+/// Query files larger than memory with a few words
+///
+/// Reads Parquet files (one, many, directories, globs), computes on all cores inside a memory limit,
+/// and spills to disk what does not fit. Expressions are SQL, as DuckDB reads them.
+#[derive(Debug, Parser)]
+#[command(name = "dframe", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "`dframe SUBCOMMAND --help` shows examples. Exit status: 0 ok, 1 the query or \
+    the data was bad, 2 usage, 3 I/O, 4 over the memory limit, 5 out of disk, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to talk.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// The subcommands, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Aggregates of groups of rows.
+    #[command(name = "groupby", visible_alias = "group-by")]
+    GroupBy(GroupBy),
+    /// Columns and rows, computed and filtered.
+    Select(Select),
+    /// Column names and types.
+    Schema(Schema),
+    /// The first rows.
+    Head(Head),
+    /// The last rows.
+    Tail(Tail),
+    /// The number of rows.
+    Count(Count),
+    /// What the files say of themselves.
+    Meta(Meta),
+    /// Synthetic tables.
+    Generate(Generate),
+}
+
+impl Cli {
+    /// Checks what takes more than one flag to see.
+    ///
+    /// # Errors
+    /// An output whose format cannot be told.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        let Some((output, explain)) = self.command.output() else { return Ok(self) };
+        match output.resolve() {
+            Err(error) if explain.is_none() => {
+                let message = match error.remedy_text() {
+                    Some(remedy) => format!("{}\n\n  tip: {remedy}\n", error.message()),
+                    None => format!("{}\n", error.message()),
+                };
+                Err(Cli::command().error(clap::error::ErrorKind::ValueValidation, message))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+impl Command {
+    /// The output flags, and what is to be explained instead.
+    fn output(&self) -> Option<(&OutputArgs, Option<Explain>)> {
+        match self {
+            Command::GroupBy(args) => Some((&args.output, args.run.watch.explain)),
+            Command::Select(args) => Some((&args.output, args.run.watch.explain)),
+            Command::Head(args) => Some((&args.output, args.run.watch.explain)),
+            Command::Tail(args) => Some((&args.output, args.run.watch.explain)),
+            Command::Count(args) => Some((&args.output, args.run.watch.explain)),
+            Command::Schema(args) => Some((&args.output, None)),
+            Command::Meta(args) => Some((&args.output, None)),
+            Command::Generate(_) => None,
+        }
+    }
+}
+
+/// How errors and notes are shown; allowed everywhere.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Messages")]
+pub struct ReportArgs {
+    /// Show errors as text for people, or as JSON objects, one on each line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    #[arg(env = "DFRAME_ERROR_FORMAT", hide_env_values = true)]
+    pub error_format: ErrorFormat,
+    /// Print no progress and no notes, only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print the settings in force, and the causes of errors
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// How an error is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorFormat {
+    /// Lines for people.
+    Text,
+    /// An object on a line.
+    Json,
+}
+
+/// The files that are read.
+#[derive(Args, Clone, Debug)]
+pub struct InputArgs {
+    /// Parquet files, directories of them, or globs; `-` is standard input
+    #[arg(required = true, value_name = "FILES")]
+    pub files: Vec<String>,
+}
+
+/// Where the result goes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Write to this file instead of standard output; it is replaced when all is written
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Format of the result [default: by the extension of --output, else a table on a terminal and
+    /// csv in a pipe]
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+    pub format: Option<Format>,
+}
+
+/// How a query is run.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Resources")]
+pub struct RunArgs {
+    /// Memory to use at most, such as 512MB, 4GiB or 50% of the machine's [default: 70%]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(env = "DFRAME_MEMORY_LIMIT", hide_env_values = true)]
+    pub memory_limit: Option<Size>,
+    /// Number of threads that compute [default: the number of cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(env = "DFRAME_THREADS", hide_env_values = true)]
+    pub threads: Option<usize>,
+    /// Directory for what does not fit in memory [default: the system's]
+    #[arg(long, value_name = "DIR")]
+    #[arg(env = "DFRAME_TEMP_DIR", hide_env_values = true)]
+    pub temp_dir: Option<PathBuf>,
+    /// Disk to use at most in the temp directory, such as 100GB [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    #[arg(env = "DFRAME_TEMP_LIMIT", hide_env_values = true)]
+    pub temp_limit: Option<u64>,
+    /// Run the plan as it was written, for comparison
+    #[arg(long, help_heading = "Advanced", hide_short_help = true)]
+    pub no_optimizer: bool,
+    /// Run on all threads, or one task after the other on one
+    #[arg(long, value_name = "EXECUTOR", default_value = "threaded")]
+    #[arg(help_heading = "Advanced", hide_short_help = true)]
+    pub executor: ExecutorChoice,
+    /// What is shown of the run.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+/// What is shown of a run besides its result.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Insight")]
+pub struct WatchArgs {
+    /// Show the plan, or the graph of tasks (Graphviz if --output ends in .dot), and do not run it
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "plan")]
+    pub explain: Option<Explain>,
+    /// Print rows, bytes, memory and time on standard error at the end
+    #[arg(long)]
+    pub stats: bool,
+    /// Show how far the run is on standard error; auto does so on a terminal after half a second
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(env = "DFRAME_PROGRESS", hide_env_values = true)]
+    pub progress: ProgressChoice,
+}
+
+/// Who runs the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExecutorChoice {
+    /// Workers on all cores.
+    Threaded,
+    /// One thread, in order.
+    Sync,
+}
+
+/// What `--explain` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Explain {
+    /// The optimized plan.
+    Plan,
+    /// The stages of the task graph.
+    Graph,
+}
+
+/// When progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    /// On a terminal.
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Not.
+    Never,
+}
+
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let names = ["table", "csv", "tsv", "json", "ndjson", "markdown", "parquet", "arrow"];
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
+}
+
+/// A size in bytes, or a share of the machine's memory.
+fn size(text: &str) -> Result<Size> {
+    let size: Size = text.parse()?;
+    match size {
+        Size::Bytes(0) => Err(Error::invalid_input("must not be 0")),
+        size => Ok(size),
+    }
+}
+
+/// A size in bytes; a share has nothing to be a share of.
+fn bytes(text: &str) -> Result<u64> {
+    match text.parse()? {
+        Size::Bytes(bytes) => Ok(bytes),
+        Size::Share(_) => Err(Error::invalid_input("a share is not possible here")
+            .remedy("write a number with a unit, such as 100GB")),
+    }
+}
+
+/// A number of threads.
+pub fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be 1 or more".into()),
+        Ok(threads @ 1..=1024) => Ok(threads),
+        Ok(_) => Err("1024 at most".into()),
+        Err(_) => Err("not a number".into()),
+    }
+}
+
+/// A number of rows: `1000`, `1_000_000`, `100k`, `2.5M`, `1G`.
+pub fn row_count(text: &str) -> Result<u64, String> {
+    const EXAMPLE: &str = "write a number such as 1000, 100k, 2.5M or 1G";
+    let digits = text.replace('_', "");
+    let (number, factor) = match digits.char_indices().last() {
+        Some((end, 'k' | 'K')) => (&digits[..end], 1_000_u64),
+        Some((end, 'm' | 'M')) => (&digits[..end], 1_000_000),
+        Some((end, 'g' | 'G')) => (&digits[..end], 1_000_000_000),
+        _ => (digits.as_str(), 1),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || number.ends_with('.') {
+        return Err(EXAMPLE.into());
+    }
+    let whole = whole.parse::<u64>().ok().and_then(|rows| rows.checked_mul(factor));
+    let part = fraction_of(fraction, factor).ok_or("not a whole number")?;
+    whole.and_then(|rows| rows.checked_add(part)).ok_or_else(|| "too large".into())
+}
+
+/// `0.fraction * factor`, if that is a whole number.
+fn fraction_of(fraction: &str, factor: u64) -> Option<u64> {
+    let fraction = fraction.trim_end_matches('0');
+    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let value: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    (factor % scale == 0 || value == 0).then(|| value * (factor / scale))
+}
+
+/// An expression or a list of them: an empty one is mostly an empty shell variable.
+pub fn some_text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("must not be empty".into());
+    }
+    Ok(text.to_string())
+}
+
+/// A share: `5%` or `0.05`.
+pub fn share(text: &str) -> Result<f64, String> {
+    let (number, divisor) = match text.strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(value) if (0.0..=divisor).contains(&value) => Ok(value / divisor),
+        _ => Err("write a share such as 5% or 0.05".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_sentence() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.len() > 5, "{} {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn every_subcommand_has_two_examples_that_parse() {
+        for subcommand in Cli::command().get_subcommands() {
+            let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<Vec<String>> = help.lines().filter_map(example).collect();
+            assert_eq!(examples.len(), 2, "{}", subcommand.get_name());
+            for words in examples {
+                let parsed = Cli::try_parse_from(&words);
+                assert!(parsed.is_ok(), "{words:?}: {:?}", parsed.err().map(|e| e.to_string()));
+            }
+        }
+    }
+
+    /// The words of a line such as `  dframe count 'a b'`, quotes resolved.
+    fn example(line: &str) -> Option<Vec<String>> {
+        let line = line.strip_prefix("  dframe ")?;
+        let mut words = vec!["dframe".to_string()];
+        for (index, piece) in line.split(['"', '\'']).enumerate() {
+            match index % 2 {
+                1 => words.push(piece.to_string()),
+                _ => words.extend(piece.split_whitespace().map(str::to_string)),
+            }
+        }
+        Some(words)
+    }
+
+    #[test]
+    fn reads_row_counts() {
+        let good = [
+            ("0", 0),
+            ("1_000_000", 1_000_000),
+            ("100k", 100_000),
+            ("2.5M", 2_500_000),
+            ("1G", 1_000_000_000),
+            ("1.50k", 1500),
+        ];
+        for (text, rows) in good {
+            assert_eq!(row_count(text), Ok(rows), "{text}");
+        }
+        let bad = ["", "k", "-1", "1.5", "1.0005k", "1e6", "x", "99999999999G", ".5k", "1.k"];
+        for text in bad {
+            assert!(row_count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_shares() {
+        assert_eq!((share("5%"), share("0.05"), share("1")), (Ok(0.05), Ok(0.05), Ok(1.0)));
+        for text in ["", "x", "101%", "-1", "2", "NaN"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_bad_values_as_usage() {
+        let parse = |words: &str| Cli::try_parse_from(words.split(' ')).map_err(|e| e.exit_code());
+        for bad in [
+            "dframe",
+            "dframe count",
+            "dframe count a --thread 2 x",
+            "dframe count a --threads 0",
+            "dframe count a --memory-limit 0",
+            "dframe count a --temp-limit 5%",
+            "dframe head a -n x",
+            "dframe select a -f xml",
+            "dframe select a -q -v",
+        ] {
+            assert_eq!(parse(bad).err(), Some(2), "{bad}");
+        }
+        assert!(parse("dframe count a --explain --memory-limit 50%").is_ok());
+        assert!(parse("dframe --error-format json count a -q").is_ok());
+    }
+}

@@ -1,0 +1,38 @@
+//! The subcommands, a file each: its flags, and how they become a query.
+
+mod count;
+mod generate;
+mod groupby;
+mod head;
+mod meta;
+mod schema;
+mod select;
+mod tail;
+
+use dframe::Result;
+
+pub use count::Count;
+pub use generate::Generate;
+pub use groupby::GroupBy;
+pub use head::Head;
+pub use meta::Meta;
+pub use schema::Schema;
+pub use select::Select;
+pub use tail::Tail;
+
+use crate::args::Command;
+use crate::query::Context;
+
+/// Runs a subcommand.
+pub fn run(command: Command, context: &Context) -> Result<()> {
+    match command {
+        Command::GroupBy(args) => groupby::run(&args, context),
+        Command::Select(args) => select::run(&args, context),
+        Command::Schema(args) => schema::run(&args, context),
+        Command::Head(args) => head::run(&args, context),
+        Command::Tail(args) => tail::run(&args, context),
+        Command::Count(args) => count::run(&args, context),
+        Command::Meta(args) => meta::run(&args, context),
+        Command::Generate(args) => generate::run(args, context),
+    }
+}

@@ -1,0 +1,204 @@
+//! Where the result goes, and in which format.
+//!
+//! ```text
+//!   -f FORMAT, else the extension of -o, else table on a terminal, else csv
+//!   -o FILE (or a device), else standard output; `-` is standard output too
+//! ```
+//!
+//! A reader that goes away (`dframe ... | head`) ends the run, and is no error.
+
+use std::fs::File;
+use std::io::{IsTerminal, Write, stdout};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use dframe::io::{
+    Format, SinkOptions, SinkReport, TableOptions, Target, create_sink, is_broken_pipe,
+};
+use dframe::{Error, Result};
+
+use crate::args::OutputArgs;
+use crate::progress::RunProgress;
+
+/// Where, and as what.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// As what.
+    pub format: Format,
+    /// The file, or standard output.
+    path: Option<PathBuf>,
+    /// Whether somebody reads it on a terminal.
+    terminal: bool,
+}
+
+impl OutputArgs {
+    /// What the flags mean here.
+    ///
+    /// # Errors
+    /// The format cannot be told from the file's name, or is none for terminals.
+    pub fn resolve(&self) -> Result<Output> {
+        let output = self.unchecked(stdout().is_terminal());
+        let Some(format) = output.0 else {
+            let path = output.1.unwrap_or_default();
+            let message = format!("the format of '{}' is unknown", path.display());
+            return Err(Error::invalid_input(message).remedy(
+                "give the file a known extension, such as .csv, or name the format with -f",
+            ));
+        };
+        let output = Output { format, path: output.1, terminal: output.2 };
+        if output.terminal && format.is_binary() {
+            return Err(Error::invalid_input(format!("{format} is not for terminals"))
+                .remedy("name a file with -o, or redirect standard output"));
+        }
+        Ok(output)
+    }
+
+    /// What is explained goes there too, whatever its name.
+    pub fn for_text(&self) -> Output {
+        let (_, path, terminal) = self.unchecked(stdout().is_terminal());
+        Output { format: Format::Table, path, terminal }
+    }
+
+    /// Whether neither file nor format was named.
+    pub fn is_default(&self) -> bool {
+        self.output.is_none() && self.format.is_none()
+    }
+
+    fn unchecked(&self, stdout_is_terminal: bool) -> (Option<Format>, Option<PathBuf>, bool) {
+        let path = self.output.clone().filter(|path| path.as_os_str() != "-");
+        let terminal = path.is_none() && stdout_is_terminal;
+        let usual = match &path {
+            Some(path) => Format::from_extension(path),
+            None if terminal => Some(Format::Table),
+            None => Some(Format::Csv),
+        };
+        (self.format.or(usual), path, terminal)
+    }
+}
+
+impl Output {
+    /// The file, unless it is standard output.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Writes all batches; `None` if the reader went away.
+    ///
+    /// # Errors
+    /// Those of the batches, and of writing.
+    pub fn write(
+        &self,
+        schema: SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+        progress: Option<&Arc<RunProgress>>,
+    ) -> Result<Option<SinkReport>> {
+        let mut sink =
+            match create_sink(self.target(progress)?, self.format, schema, &self.options()) {
+                Err(error) if is_broken_pipe(&error) => return Ok(None),
+                other => other?,
+            };
+        for batch in batches {
+            match sink.write(&batch?) {
+                Err(error) if is_broken_pipe(&error) => return Ok(None),
+                other => other?,
+            }
+        }
+        match sink.finish() {
+            Err(error) if is_broken_pipe(&error) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Writes text as it is.
+    ///
+    /// # Errors
+    /// Writing fails; not if the reader went away.
+    pub fn write_text(&self, text: &str) -> Result<()> {
+        let written = match &self.path {
+            Some(path) => std::fs::write(path, text)
+                .map_err(|error| Error::io("cannot write the file", error).file(path)),
+            None => raw_stdout().and_then(|mut out| {
+                out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", error))
+            }),
+        };
+        match written {
+            Err(error) if is_broken_pipe(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn target(&self, progress: Option<&Arc<RunProgress>>) -> Result<Target> {
+        if let Some(path) = &self.path {
+            return Ok(Target::File(path.clone()));
+        }
+        let out = raw_stdout()?;
+        Ok(Target::Stdout(match progress.filter(|_| self.terminal) {
+            Some(progress) => Box::new(AfterProgress { out, progress: progress.clone() }),
+            None => Box::new(out),
+        }))
+    }
+
+    fn options(&self) -> SinkOptions {
+        let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0);
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let table = TableOptions {
+            width: width.filter(|_| self.terminal),
+            styled: self.terminal && !plain,
+            ..TableOptions::default()
+        };
+        SinkOptions { table, ..SinkOptions::default() }
+    }
+}
+
+/// Standard output without a buffer of its own: sinks have theirs.
+fn raw_stdout() -> Result<File> {
+    let owned = stdout().as_fd().try_clone_to_owned();
+    owned.map(File::from).map_err(|error| Error::io("cannot write to standard output", error))
+}
+
+/// Erases the progress line before rows appear on the same terminal.
+struct AfterProgress {
+    out: File,
+    progress: Arc<RunProgress>,
+}
+
+impl Write for AfterProgress {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.progress.finish();
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(output: Option<&str>, format: Option<Format>, terminal: bool) -> Option<Format> {
+        OutputArgs { output: output.map(PathBuf::from), format }.unchecked(terminal).0
+    }
+
+    #[test]
+    fn the_format_is_named_or_told_by_the_name_or_usual() {
+        assert_eq!(format(Some("a.csv"), Some(Format::Json), true), Some(Format::Json));
+        assert_eq!(format(Some("a.parquet"), None, true), Some(Format::Parquet));
+        assert_eq!(format(Some("a.xyz"), None, true), None);
+        assert_eq!(format(Some("-"), None, true), Some(Format::Table));
+        assert_eq!(format(None, None, true), Some(Format::Table));
+        assert_eq!(format(None, None, false), Some(Format::Csv));
+    }
+
+    #[test]
+    fn an_unknown_extension_is_refused_with_the_remedy() {
+        let args = OutputArgs { output: Some("a.xyz".into()), format: None };
+        let error = args.resolve().unwrap_err();
+        assert_eq!(error.message(), "the format of 'a.xyz' is unknown");
+        assert!(error.remedy_text().is_some_and(|remedy| remedy.contains("-f")));
+    }
+}

@@ -1,0 +1,208 @@
+//! A query from the command line: session, frame, run, result, report.
+//!
+//! ```text
+//!   Query::new (flags) --scan--> frame --filter, step, sort--> frame --finish--> result, stats
+//! ```
+//!
+//! Frames report a wrong step late and without the user's text. [`Query::step`] asks at once, while it
+//! is known which text the step came from.
+
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch};
+use dframe::plan::Optimizer;
+use dframe::prelude::{LazyFrame, RunStats, Session, count_all};
+use dframe::size::format_bytes;
+use dframe::sql::{parse_expr, parse_keys};
+
+use dframe::{CancelToken, Error, Format, Result};
+
+use crate::args::{ExecutorChoice, Explain, InputArgs, OutputArgs, RunArgs};
+use crate::messages::Messages;
+use crate::output::Output;
+use crate::progress::{RunProgress, Ticker, grouped};
+use crate::stats;
+
+/// What every subcommand is given.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// How to talk.
+    pub messages: Messages,
+    /// Cancelled by a signal.
+    pub cancel: CancelToken,
+}
+
+/// A query in the making.
+pub struct Query<'a> {
+    context: &'a Context,
+    run: &'a RunArgs,
+    output: &'a OutputArgs,
+    session: Session,
+    stats: Arc<RunStats>,
+    progress: Arc<RunProgress>,
+    /// What the user wrote, for errors of the run.
+    texts: Vec<String>,
+}
+
+impl<'a> Query<'a> {
+    /// A session as the flags ask.
+    pub fn new(run: &'a RunArgs, output: &'a OutputArgs, context: &'a Context) -> Result<Self> {
+        let stats = Arc::new(RunStats::default());
+        let ticker = Ticker::new(run.watch.progress, context.messages);
+        let progress = Arc::new(RunProgress::new(ticker));
+        let mut builder = Session::builder()
+            .observer(stats.clone())
+            .observer(progress.clone())
+            .cancel_token(context.cancel.clone());
+        if let Some(limit) = run.memory_limit {
+            builder = builder.memory_limit(limit);
+        }
+        if let Some(threads) = run.threads {
+            builder = builder.threads(threads);
+        }
+        if let Some(dir) = &run.temp_dir {
+            builder = builder.temp_dir(dir);
+        }
+        if let Some(bytes) = run.temp_limit {
+            builder = builder.temp_limit(bytes);
+        }
+        if run.no_optimizer {
+            builder = builder.optimizer(Optimizer::off());
+        }
+        if run.executor == ExecutorChoice::Sync {
+            builder = builder.synchronous();
+        }
+        let session = builder.build()?;
+        context.messages.detail(&settings(&session, run));
+        Ok(Self { context, run, output, session, stats, progress, texts: vec![] })
+    }
+
+    /// The rows of the files.
+    pub fn scan(&self, input: &InputArgs) -> Result<LazyFrame> {
+        self.session.scan_parquet(&input.files)
+    }
+
+    /// Whether the result is printed as a table.
+    pub fn shows_table(&self) -> bool {
+        self.output.resolve().is_ok_and(|output| output.format == Format::Table)
+    }
+
+    /// Takes a step that `text` describes; what is wrong with it is shown in the text.
+    pub fn step(&mut self, text: &str, step: impl FnOnce() -> LazyFrame) -> Result<LazyFrame> {
+        if !self.texts.iter().any(|known| known == text) {
+            self.texts.push(text.to_string());
+        }
+        let frame = step();
+        match frame.schema() {
+            Ok(_) => Ok(frame),
+            Err(error) => Err(error.in_text(text)),
+        }
+    }
+
+    /// Keeps the rows for which the condition holds.
+    pub fn filter(&mut self, frame: LazyFrame, condition: Option<&str>) -> Result<LazyFrame> {
+        let Some(text) = condition else { return Ok(frame) };
+        let predicate = parse_expr(text)?;
+        self.step(text, || frame.filter(predicate))
+    }
+
+    /// Orders the rows.
+    pub fn sort(&mut self, frame: LazyFrame, keys: &str) -> Result<LazyFrame> {
+        let parsed = parse_keys(keys)?;
+        self.step(keys, || frame.sort_by(parsed))
+    }
+
+    /// Runs or explains the query.
+    pub fn finish(self, frame: LazyFrame) -> Result<()> {
+        if let Some(what) = self.run.watch.explain {
+            return self.explain(&frame, what);
+        }
+        self.reported(|query| {
+            let output = query.output.resolve()?;
+            let batches = frame.collect_batches()?;
+            let schema = batches.schema().clone();
+            query.write(&output, schema, batches)
+        })
+    }
+
+    /// Counts the rows, or explains how they would be counted.
+    pub fn finish_count(self, frame: LazyFrame) -> Result<()> {
+        if let Some(what) = self.run.watch.explain {
+            return self.explain(&frame.agg([count_all().alias("count")]), what);
+        }
+        self.reported(|query| {
+            let count = frame.count()?;
+            query.progress.finish();
+            if query.output.is_default() {
+                return query.output.for_text().write_text(&format!("{count}\n"));
+            }
+            let count = i64::try_from(count).map_err(|_| Error::invalid_data("too many rows"))?;
+            let column = Arc::new(Int64Array::from(vec![count]));
+            let batch = RecordBatch::try_from_iter([("count", column as _)])?;
+            query.write(&query.output.resolve()?, batch.schema(), std::iter::once(Ok(batch)))
+        })
+    }
+
+    fn reported(self, work: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let outcome = work(&self);
+        self.progress.finish();
+        if self.run.watch.stats {
+            stats::report(&self.stats, &self.session, self.context.messages);
+        }
+        // With one text only, a place that an operator named can only be in that one.
+        outcome.map_err(|error| match self.texts.as_slice() {
+            [text] => error.in_text(text),
+            _ => error,
+        })
+    }
+
+    fn write(
+        &self,
+        output: &Output,
+        schema: arrow::datatypes::SchemaRef,
+        batches: impl Iterator<Item = Result<RecordBatch>>,
+    ) -> Result<()> {
+        let written = output.write(schema, batches, Some(&self.progress))?;
+        self.progress.finish();
+        if let (Some(report), Some(path)) = (written, output.path()) {
+            let size = format_bytes(report.bytes);
+            let rows = grouped(report.rows);
+            self.context
+                .messages
+                .note(&format!("wrote {rows} rows, {size}, to {}", path.display()));
+        }
+        Ok(())
+    }
+
+    fn explain(&self, frame: &LazyFrame, what: Explain) -> Result<()> {
+        let output = self.output.for_text();
+        let text = match what {
+            Explain::Plan => frame.explain_optimized()?,
+            Explain::Graph if wants_dot(&output) => frame.graph()?.to_dot(),
+            Explain::Graph => frame.graph()?.to_string(),
+        };
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        output.write_text(&(text + end))
+    }
+}
+
+/// The values of a flag that may be given more than once, as one text.
+pub fn joined(texts: &[String]) -> Option<String> {
+    (!texts.is_empty()).then(|| texts.join(", "))
+}
+
+fn wants_dot(output: &Output) -> bool {
+    let extension = output.path().and_then(|path| path.extension());
+    extension.is_some_and(|extension| extension == "dot" || extension == "gv")
+}
+
+fn settings(session: &Session, run: &RunArgs) -> String {
+    let temp_dir = run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let threads = match session.threads() {
+        0 => "no threads".to_string(),
+        1 => "1 thread".to_string(),
+        threads => format!("{threads} threads"),
+    };
+    let limit = format_bytes(session.memory_limit() as u64);
+    format!("memory limit {limit}, {threads}, temp directory {}", temp_dir.display())
+}
