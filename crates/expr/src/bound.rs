@@ -248,6 +248,10 @@ impl Node {
 
     fn fault(&self, fault: Fault) -> Error {
         match fault {
+            Fault::Overflow(values) if self.data_type.is_temporal() => {
+                let message = format!("date or time out of range in {} ({values})", self.text);
+                Error::invalid_data(message)
+            }
             Fault::Overflow(values) => {
                 let kind = if self.data_type.is_integer() { "integer" } else { "decimal" };
                 Error::invalid_data(format!("{kind} overflow in {} ({values})", self.text)).remedy(

@@ -164,7 +164,7 @@ pub(crate) fn common_type(left: &DataType, right: &DataType) -> Option<DataType>
         (left, right) if left == right => left.clone(),
         (Null, other) | (other, Null) => other.clone(),
         (left, right) if left.is_numeric() && right.is_numeric() => numeric(left, right)?,
-        (Boolean, number) | (number, Boolean) if number.is_numeric() => number.clone(),
+        (Boolean, number) | (number, Boolean) if number.is_integer() => number.clone(),
         (left, right) if is_string(left) && is_string(right) => {
             if *left == LargeUtf8 || *right == LargeUtf8 { LargeUtf8 } else { Utf8 }
         }

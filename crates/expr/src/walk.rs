@@ -33,18 +33,18 @@ impl Expr {
     pub fn map_children(self, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Expr> {
         Ok(match self {
             leaf @ (Expr::Column(_) | Expr::Literal(_) | Expr::Wildcard) => leaf,
-            Expr::Alias(expr, name) => Expr::Alias(map_box(expr, f)?, name),
-            Expr::Unary { op, expr, span } => Expr::Unary { op, expr: map_box(expr, f)?, span },
+            Expr::Alias(expr, name) => Expr::Alias(map_box(*expr, f)?, name),
+            Expr::Unary { op, expr, span } => Expr::Unary { op, expr: map_box(*expr, f)?, span },
             Expr::Binary { left, op, right, span } => {
-                Expr::Binary { left: map_box(left, f)?, op, right: map_box(right, f)?, span }
+                Expr::Binary { left: map_box(*left, f)?, op, right: map_box(*right, f)?, span }
             }
             Expr::Like(like) => Expr::Like(Like {
-                expr: map_box(like.expr, f)?,
-                pattern: map_box(like.pattern, f)?,
+                expr: map_box(*like.expr, f)?,
+                pattern: map_box(*like.pattern, f)?,
                 ..like
             }),
             Expr::InList { expr, list, negated, span } => {
-                let expr = map_box(expr, f)?;
+                let expr = map_box(*expr, f)?;
                 Expr::InList { expr, list: map_all(list, f)?, negated, span }
             }
             Expr::Case { operand, branches, otherwise, span } => Expr::Case {
@@ -57,7 +57,7 @@ impl Expr {
                 span,
             },
             Expr::Cast { expr, to, strict, span } => {
-                Expr::Cast { expr: map_box(expr, f)?, to, strict, span }
+                Expr::Cast { expr: map_box(*expr, f)?, to, strict, span }
             }
             Expr::Call { name, args, span } => Expr::Call { name, args: map_all(args, f)?, span },
             Expr::Aggregate(call) => {
@@ -154,15 +154,15 @@ impl Expr {
     }
 }
 
-fn map_box(expr: Box<Expr>, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Box<Expr>> {
-    Ok(Box::new(f(*expr)?))
+fn map_box(expr: Expr, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Box<Expr>> {
+    Ok(Box::new(f(expr)?))
 }
 
 fn map_option(
     expr: Option<Box<Expr>>,
     f: &mut dyn FnMut(Expr) -> Result<Expr>,
 ) -> Result<Option<Box<Expr>>> {
-    expr.map(|expr| map_box(expr, f)).transpose()
+    expr.map(|expr| map_box(*expr, f)).transpose()
 }
 
 fn map_all(exprs: Vec<Expr>, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Vec<Expr>> {

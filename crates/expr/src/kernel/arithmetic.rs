@@ -9,8 +9,8 @@ use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Datum, Primitiv
 use arrow::buffer::NullBuffer;
 use arrow::compute::kernels::numeric;
 use arrow::datatypes::{
-    DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Float32Type, Float64Type, Int64Type,
-    UInt64Type,
+    DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, DecimalType, Float32Type, Float64Type,
+    Int64Type, UInt64Type,
 };
 use arrow::error::ArrowError;
 use dframe_core::{Error, Result};
@@ -308,9 +308,11 @@ fn refuse_too_many_digits(array: &ArrayRef) -> Result<(), Fault> {
     match array.data_type() {
         DataType::Decimal128(precision, _) if *precision == DECIMAL128_MAX_PRECISION => {
             let decimals = array.as_primitive::<Decimal128Type>();
-            decimals
-                .validate_decimal_precision(*precision)
-                .map_err(|error| Fault::Overflow(error.to_string()))
+            let fits = |value| Decimal128Type::is_valid_decimal_precision(value, *precision);
+            match decimals.iter().flatten().find(|value| !fits(*value)) {
+                Some(value) => Err(Fault::Overflow(format!("{value} has more than 38 digits"))),
+                None => Ok(()),
+            }
         }
         _ => Ok(()),
     }

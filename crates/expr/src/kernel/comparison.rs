@@ -145,10 +145,7 @@ pub fn mirrored(op: BinaryOp) -> BinaryOp {
 
 // A NaN differs from itself, and `<` and its likes are false for it: hence the forms below.
 #[allow(clippy::eq_op)]
-fn is_nan<N: PartialOrd>(value: N) -> bool
-where
-    N: Copy,
-{
+fn is_nan<N: PartialOrd + Copy>(value: N) -> bool {
     value != value
 }
 

@@ -77,7 +77,7 @@ impl Members {
             _ => {
                 let field = SortField::new(values.data_type().clone());
                 let converter = RowConverter::new(vec![field])?;
-                let rows = converter.convert_columns(&[values.clone()])?;
+                let rows = converter.convert_columns(std::slice::from_ref(values))?;
                 let mut members = HashSet::with_capacity(rows.num_rows());
                 members.extend(rows.iter().map(|row| Box::from(row.as_ref())));
                 Members::Rows(converter, members)

@@ -27,7 +27,8 @@ pub fn operation(op: BinaryOp, left: &DataType, right: &DataType) -> Option<Oper
             let mirrored = addition(right, left)?;
             Some(Operation::new(mirrored.right, mirrored.left, mirrored.result))
         }),
-        BinaryOp::Subtract => difference(left, right).or_else(|| addition(left, right)),
+        BinaryOp::Subtract => difference(left, right)
+            .or_else(|| addition(left, right).filter(|_| !is_clock(left) || !is_clock(right))),
         BinaryOp::Multiply => scaled(left, right).or_else(|| {
             let mirrored = scaled(right, left)?;
             Some(Operation::new(mirrored.right, mirrored.left, mirrored.result))
@@ -48,6 +49,10 @@ fn addition(left: &DataType, right: &DataType) -> Option<Operation> {
         (Date32 | Date64, right) if is_interval(right) => {
             let instant = Timestamp(micros, None);
             Operation::new(instant.clone(), INTERVAL, instant)
+        }
+        (Date32 | Date64, Time32(_) | Time64(_)) => {
+            let instant = Timestamp(micros, None);
+            Operation::new(instant.clone(), Time64(micros), instant)
         }
         (Date32 | Date64, Duration(unit)) => {
             let (instant, unit) = (Timestamp(finer(*unit, micros), None), finer(*unit, micros));
@@ -82,6 +87,11 @@ fn addition(left: &DataType, right: &DataType) -> Option<Operation> {
         }
         _ => return None,
     })
+}
+
+/// A date or a time of day: together an instant, but there is no difference.
+fn is_clock(data_type: &DataType) -> bool {
+    is_date(data_type) || matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
 }
 
 fn is_length(data_type: &DataType) -> bool {
@@ -145,13 +155,21 @@ pub fn binary(
     right: &Value,
     result: &DataType,
 ) -> Result<ArrayRef, Fault> {
-    use DataType::{Date32, Duration, Float64, Int64, Interval, Time64};
+    use DataType::{Date32, Duration, Float64, Int64, Interval, Time64, Timestamp};
     match (left.data_type(), right.data_type(), result) {
         (Date32, Int64, _) => by_days(op, left, right),
         (Int64, Date32, _) => by_days(op, right, left),
         (Date32, Date32, _) => zip::<Date32Type, Date32Type, Int64Type>(left, right, |l, r| {
             Some(i64::from(l) - i64::from(r))
         }),
+        (Timestamp(..), Time64(_), _) => {
+            let elapsed = as_elapsed(right)?;
+            Ok(numeric::add(left, &elapsed)?)
+        }
+        (Time64(_), Timestamp(..), _) => {
+            let elapsed = as_elapsed(left)?;
+            Ok(numeric::add(right, &elapsed)?)
+        }
         (Time64(_), Interval(_), _) => by_clock(op, left, right, result),
         (Interval(_), Time64(_), _) => by_clock(op, right, left, result),
         (Duration(_), Duration(_), Float64) => {
@@ -209,6 +227,18 @@ fn by_days(op: BinaryOp, date: &Value, days: &Value) -> Result<ArrayRef, Fault> 
         let later = i64::from(date).checked_add(days.checked_mul(sign)?)?;
         // Only days that the calendar has.
         i32::try_from(later).ok().filter(|days| date32_to_datetime(*days).is_some())
+    })
+}
+
+/// A time of day in microseconds as the time since midnight.
+fn as_elapsed(value: &Value) -> Result<Value> {
+    let elapsed = |array: &ArrayRef| -> Result<ArrayRef> {
+        let ticks = arrow::compute::cast(array, &DataType::Int64)?;
+        Ok(arrow::compute::cast(&ticks, &DataType::Duration(TimeUnit::Microsecond))?)
+    };
+    Ok(match value {
+        Value::Array(array) => Value::Array(elapsed(array)?),
+        Value::Scalar(array) => Value::Scalar(elapsed(array)?),
     })
 }
 
