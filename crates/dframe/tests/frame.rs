@@ -1,5 +1,7 @@
 //! Frames over the committed samples: one small question each, asked of every kind of session.
 
+#![allow(clippy::unwrap_used)]
+
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use dframe::plan::Optimizer;
