@@ -278,9 +278,7 @@ fn order(a: &Cell, b: &Cell, rounding: bool) -> Option<Ordering> {
         if rounding || b.is_nan() || b.abs() > 1e17 {
             return floats((a / 100) as f64 + (a % 100) as f64 / 100.0, b);
         }
-        (a as f64 / 100.0 == b && b.fract() != 0.0)
-            .then_some(Ordering::Equal)
-            .unwrap_or_else(|| a.cmp(&((b * 100.0) as i128)))
+        a.cmp(&((b * 100.0) as i128))
     };
     Some(match (a, b) {
         (Cell::Null, _) | (_, Cell::Null) => return None,

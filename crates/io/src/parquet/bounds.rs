@@ -38,6 +38,9 @@ impl BoundsOf<'_> {
         let Some(root) = self.file.layout.index_of(field.name()) else {
             return Bounds::all_null(field.data_type(), rows);
         };
+        if *field.data_type() == DataType::Null {
+            return Bounds::all_null(field.data_type(), rows);
+        }
         let unknown = Bounds::unknown(field.data_type(), rows.clone());
         let Some(leaf) = self.flat_leaf(root) else { return unknown };
         let read = guard(|| self.statistics(root, leaf, rows));
@@ -148,7 +151,7 @@ fn trusted(bounds: Bounds, field: &Field) -> Option<Bounds> {
     let crossed = |i: usize| min.is_valid(i) && max.is_valid(i) && order(i, i).is_gt();
     let crossed: BooleanArray = (0..min.len()).map(|i| Some(crossed(i))).collect();
     let keep = |array: &ArrayRef| -> Option<ArrayRef> {
-        // `nullif` knows no nested types and no NULL type; those have no bounds anyway.
+        // Arrays of type NULL have no validity to clear.
         match array.data_type() {
             DataType::Null => Some(array.clone()),
             _ => nullif(array, &crossed).ok(),

@@ -4,7 +4,7 @@
 //! thousand files never exhaust the descriptors.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use dframe_core::{Error, Result};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
+use rustix::buffer::spare_capacity;
 
 use super::layout::Layout;
 use super::paths::unreadable;
@@ -89,17 +90,37 @@ impl OpenFile {
 
     /// Reads `length` bytes from `offset`; fewer are an error that names the file.
     pub(super) fn read(&self, offset: u64, length: u64) -> Result<Bytes> {
-        let mut bytes = vec![0; length as usize];
-        self.read_into(offset, &mut bytes)?;
-        Ok(bytes.into())
+        self.read_fresh(offset, length as usize)
+            .map(Bytes::from)
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Reads into memory that is not zeroed before, which would cost as much as decoding a column.
+    fn read_fresh(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            // The capacity may be more than was asked for, so the last read may be too long.
+            let at = offset + bytes.len() as u64;
+            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), at) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(_) => bytes.truncate(length),
+                Err(rustix::io::Errno::INTR) => (),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(bytes)
     }
 
     /// Fills `bytes` from `offset`.
     pub(super) fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => truncated(&self.path),
+        self.file.read_exact_at(bytes, offset).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: std::io::Error) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => truncated(&self.path),
             _ => Error::io("cannot read", error).file(&self.path),
-        })
+        }
     }
 
     /// Reads the metadata, and says how many bytes of the file it takes.
@@ -182,9 +203,7 @@ impl ChunkReader for OpenFile {
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             return Err(ParquetError::EOF(format!("no {length} bytes at offset {start}")));
         }
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, start)?;
-        Ok(bytes.into())
+        Ok(self.read_fresh(start, length)?.into())
     }
 }
 

@@ -18,12 +18,14 @@ use super::bounds::BoundsOf;
 use super::fetch::{coalesce, unit_ranges};
 use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range};
-use super::survivors::Pruner;
+use super::survivors::{Pruner, whole};
 use super::{ParquetSource, leaves_of};
 
 /// The rows below which cutting a row group costs more (its dictionaries are decoded again in every
 /// piece) than an idle core at the end.
 const PIECE_ROWS_MIN: u64 = 256 << 10;
+/// The rows below which a partition is not worth a task of its own.
+const PARTITION_ROWS_MIN: u64 = 64 << 10;
 /// The rows of a piece at most, unless partitions are larger.
 const PIECE_ROWS_MAX: u64 = 1 << 20;
 /// A page is assumed to be this large, decompressed, when nobody has counted the pages.
@@ -114,7 +116,7 @@ impl<'a> Split<'a> {
 
     /// The ranges of the row group's rows that may match the filters.
     fn survivors(&self, job: &FileJob<'_>, row_group: usize, rows: u64) -> Result<Vec<Range<u64>>> {
-        let Some(pruner) = &self.pruner else { return Ok(vec![0..rows]) };
+        let Some(pruner) = &self.pruner else { return Ok(whole(rows)) };
         let place = BoundsOf { file: job.file, metadata: job.metadata, row_group };
         pruner.survivors(&place)
     }
@@ -177,7 +179,7 @@ impl<'a> Split<'a> {
     /// The rows after which a partition is closed: fewer towards the end.
     fn partition_rows(&self) -> u64 {
         let wanted = self.request.partition_rows.max(1);
-        (self.remaining / 16).clamp(wanted.min(PIECE_ROWS_MIN), wanted)
+        (self.remaining / 16).clamp(wanted.min(PARTITION_ROWS_MIN), wanted)
     }
 
     /// The rows of a unit at most: fewer towards the end.

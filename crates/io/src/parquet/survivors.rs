@@ -45,7 +45,7 @@ impl Pruner {
             chunk.bloom_filter_offset().is_some() || chunk.column_index_offset().is_some()
         });
         if !asks_file {
-            return Ok(vec![0..rows]);
+            return Ok(whole(rows));
         }
         let open = place.file.open()?;
         let look = Look { pruner: self, place, open: &open, rows };
@@ -86,9 +86,9 @@ impl Look<'_> {
     /// The rows that may match, as sorted ranges.
     fn ranges(&self, condition: &Condition) -> Vec<Range<u64>> {
         match condition {
-            Condition::Anything => vec![0..self.rows],
+            Condition::Anything => whole(self.rows),
             Condition::Nothing => Vec::new(),
-            Condition::All(parts) => parts.iter().fold(vec![0..self.rows], |rows, part| {
+            Condition::All(parts) => parts.iter().fold(whole(self.rows), |rows, part| {
                 if rows.is_empty() { rows } else { intersect(&rows, &self.ranges(part)) }
             }),
             Condition::Any(parts) => {
@@ -106,12 +106,17 @@ impl Look<'_> {
 
     fn pages(&self, condition: &Condition, column: usize) -> Vec<Range<u64>> {
         let field = self.pruner.schema.field(column);
-        let Some(pages) = self.place.pages(self.open, field) else { return vec![0..self.rows] };
+        let Some(pages) = self.place.pages(self.open, field) else { return whole(self.rows) };
         let matches = condition.judge(&pages.bounds);
         let starts = pages.first_rows.iter().zip(&pages.bounds.rows);
         let ranges = starts.zip(matches).filter(|(_, matches)| *matches);
         unite(ranges.map(|((start, rows), _)| *start..start + rows).collect(), 0)
     }
+}
+
+/// All rows, as ranges.
+pub(super) fn whole(rows: u64) -> Vec<Range<u64>> {
+    std::iter::once(0..rows).collect()
 }
 
 /// The rows in both of two sorted lists.
@@ -149,7 +154,7 @@ fn merge(ranges: Vec<Range<u64>>, rows: u64) -> Vec<Range<u64>> {
         merged = unite(merged, gap);
     }
     let kept: u64 = merged.iter().map(|range| range.end - range.start).sum();
-    if kept > rows - rows / 8 { vec![0..rows] } else { merged }
+    if kept > rows - rows / 8 { whole(rows) } else { merged }
 }
 
 #[cfg(test)]
@@ -161,8 +166,8 @@ mod tests {
         assert_eq!(intersect(&[0..10, 20..30], &[5..25, 28..40]), [5..10, 20..25, 28..30]);
         assert_eq!(unite(vec![0..5, 5..7, 9..9, 10..12], 0), [0..7, 10..12]);
         let many = (0..100).map(|i| i * 100_000..i * 100_000 + 10).collect();
-        assert_eq!(merge(many, 10_000_000), [0..10_000_000]);
+        assert_eq!(merge(many, 10_000_000), whole(10_000_000));
         assert_eq!(merge(vec![0..5, 500_000..500_001], 1_000_000), [0..5, 500_000..500_001]);
-        assert_eq!(merge(vec![0..95], 100), [0..100]);
+        assert_eq!(merge(whole(95), 100), whole(100));
     }
 }
