@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
+
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type};
 use dframe::plan::Optimizer;
@@ -193,7 +195,7 @@ fn counts_of_what_was_asked() {
 fn what_is_written_can_be_read() {
     let session = Session::builder().threads(2).build().unwrap();
     let flights = session.scan_parquet(data("flights")).unwrap();
-    let target = std::env::temp_dir().join(format!("dframe-frame-{}.parquet", std::process::id()));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("frame-late.parquet");
     let late = flights.filter(col("delay").gt(60)).select(["origin", "delay"]);
     let written = late.sink_parquet(&target).unwrap();
     assert_eq!(written.rows, 10_786);

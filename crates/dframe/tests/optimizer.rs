@@ -13,8 +13,7 @@ use proptest::prelude::*;
 /// A few thousand ticks: enough for several groups and row groups, quick to read a thousand times.
 static TICKS: LazyLock<PathBuf> = LazyLock::new(|| {
     let ticks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/ticks.parquet");
-    let target =
-        std::env::temp_dir().join(format!("dframe-optimizer-{}.parquet", std::process::id()));
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("optimizer-ticks.parquet");
     scan_parquet(ticks).unwrap().limit(3000).sink_parquet(&target).unwrap();
     target
 });
