@@ -536,6 +536,15 @@ mod tests {
     }
 
     #[test]
+    fn realigning_loses_no_bit_at_either_end() {
+        assert_eq!(realign(-6, -1), Some(-3));
+        assert_eq!(realign(-6, -2), None);
+        assert_eq!(realign(1, 125), Some(1 << 125));
+        assert_eq!(realign(1, 127), None);
+        assert_eq!(realign(0, -4000), Some(0));
+    }
+
+    #[test]
     fn the_window_moves_when_values_do_and_nothing_is_lost() {
         let mut sums = ExactSums::default();
         let mut expected = vec![Wide::default(); 40];

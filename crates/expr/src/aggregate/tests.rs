@@ -51,6 +51,30 @@ fn integer_sums_that_do_not_fit_are_errors_with_a_remedy() {
 }
 
 #[test]
+fn sums_inside_exceed_64_bits() {
+    let large = i64::MAX >> 8;
+    let array = |value: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![value; 100])) };
+    for (name, expected) in [("mean", large as f64), ("var_pop", 0.0)] {
+        let mut accumulator = bind(name, &[&array(0)]).accumulator().unwrap();
+        for _ in 0..40 {
+            let positions = Positions::From(0);
+            let rows = GroupedRows { groups: &[0; 100], group_count: 1, positions };
+            accumulator.update(&rows, &[array(large)]).unwrap();
+        }
+        assert_eq!(floats(&accumulator.finish().unwrap()), [Some(expected)]);
+    }
+    // Products of values of 25 bits: the parts are carried over now and then.
+    let mut accumulator = bind("var_pop", &[&array(0)]).accumulator().unwrap();
+    for index in 0..200_000 {
+        let positions = Positions::From(0);
+        let rows = GroupedRows { groups: &[0; 100], group_count: 1, positions };
+        let value = if index % 2 == 0 { 1 << 24 } else { -(1 << 24) };
+        accumulator.update(&rows, &[array(value)]).unwrap();
+    }
+    assert_eq!(floats(&accumulator.finish().unwrap()), [Some(2_f64.powi(48))]);
+}
+
+#[test]
 fn floats_order_nan_last_and_negative_zero_first() {
     let x = Float64Array::from(vec![0.0, -0.0, -f64::NAN, f64::INFINITY, -1.0]);
     let x = Arc::new(x) as ArrayRef;
