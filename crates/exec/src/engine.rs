@@ -32,6 +32,10 @@ pub struct EngineOptions {
     pub observer: Arc<dyn Observer>,
 }
 
+/// One part in so many of the memory limit is not given out: it is for what nobody reserves, such as
+/// code, stacks, metadata, and memory that the allocator keeps.
+const UNCOUNTED_SHARE: usize = 8;
+
 /// Runs plans. Several may run at once; they share the memory limit and the workers.
 pub struct Engine {
     executor: Box<dyn Executor>,
@@ -53,7 +57,7 @@ impl Engine {
             0 => Box::new(SyncExecutor),
             _ => Box::new(ThreadedExecutor::new(ThreadedOptions { threads, io_threads })?),
         };
-        let budget = Budget::new(memory_limit);
+        let budget = Budget::new(memory_limit - memory_limit / UNCOUNTED_SHARE);
         let store_options = StoreOptions { temp_dir, temp_limit };
         let store = ChunkStore::new(store_options, observer.clone(), budget.clone());
         Ok(Self { executor, budget, store, threads, observer })

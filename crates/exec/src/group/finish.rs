@@ -1,7 +1,7 @@
 //! Finishing one bucket: all its rows and states, from all tasks, into results.
 //!
 //! ```text
-//!   parts --take(bucket)--> GroupState --> results
+//!   parts --read(bucket)--> GroupState --> results
 //!                 |  the budget refuses
 //!                 +--> states and the rest of the rows, cut by the next bits, on disk
 //!                            --> each smaller bucket, one after the other
@@ -114,10 +114,11 @@ impl Finish<'_> {
         let mut raw = store.spill_writer(TAG_RAW, self.spec.raw_schema())?;
         let hashes = state.hashes();
         let columns = state.into_states()?;
-        for (bucket, groups) in next.cut(&hashes).buckets() {
-            states.write(bucket, &columns.take(groups)?)?;
+        let cut = next.cut(&hashes);
+        for (bucket, batch) in cut.slices(&columns.take(cut.indices())?) {
+            states.write(bucket, &batch)?;
         }
-        drop((columns, hashes));
+        drop((columns, hashes, cut));
         let mut write = |tag: u32, batches: &mut Vec<RecordBatch>| -> Result<()> {
             let writer: &mut SpillWriter = if tag == TAG_RAW { &mut raw } else { &mut states };
             if !batches.is_empty() {
@@ -155,14 +156,15 @@ impl Finish<'_> {
 /// Bytes of batches that are cut together, so that the pieces are not too small.
 const RECUT_BYTES: usize = 2 << 20;
 
-/// The batches of a bucket with their parts' tags.
+/// The batches of a bucket with their parts' tags. A part's buckets are slices of the same memory, so
+/// none is given back before all are read; a part in the way is spilled.
 fn batches_of(
     parts: &[Arc<Part>],
     bucket: u32,
 ) -> impl Iterator<Item = Result<(u32, RecordBatch)>> {
     parts.iter().flat_map(move |part| {
         let tag = part.tag();
-        part.take(Some(bucket)).map(move |batch| Ok((tag, batch?)))
+        part.read(Some(bucket)).map(move |batch| Ok((tag, batch?)))
     })
 }
 

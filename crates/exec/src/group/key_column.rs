@@ -22,8 +22,9 @@ use arrow::datatypes::{
 use dframe_core::{Error, Result};
 use dframe_expr::plain;
 
-use super::byte_values::{ByteValues, array_of};
-use super::interner::{Interner, NULL_HASH, hash_bytes};
+use super::byte_values::ByteValues;
+use super::interned::Interned;
+use super::interner::{NULL_HASH, hash_bytes};
 use super::packed::{combine, mix};
 
 /// How values become codes.
@@ -35,14 +36,6 @@ enum Coding {
     /// Values of any length.
     Interned(Box<Interned>),
 }
-
-struct Interned {
-    interner: Interner,
-    /// The dictionary seen last, and the id of each of its entries (`UNKNOWN` until a row uses it).
-    dictionary: Option<(ArrayRef, Vec<u32>)>,
-}
-
-const UNKNOWN: u32 = u32::MAX;
 
 /// The codes of a batch.
 pub(crate) struct Codes {
@@ -72,10 +65,7 @@ impl KeyColumn {
         let coding = match bit_width(data_type) {
             Some(64) => Coding::Wide,
             Some(_) => Coding::Narrow,
-            None => Coding::Interned(Box::new(Interned {
-                interner: Interner::default(),
-                dictionary: None,
-            })),
+            None => Coding::Interned(Box::default()),
         };
         Ok(Self { data_type: data_type.clone(), coding })
     }
@@ -102,8 +92,16 @@ impl KeyColumn {
     /// The number of codes handed out so far, for dense codes.
     pub(crate) fn dense_len(&self) -> usize {
         match &self.coding {
-            Coding::Interned(interned) => interned.interner.len(),
+            Coding::Interned(interned) => interned.len(),
             _ => 0,
+        }
+    }
+
+    /// Adds the code of each row of `array` to `ids`, for dense codes.
+    pub(crate) fn encode_dense(&mut self, array: &ArrayRef, ids: &mut Vec<u32>) -> Result<()> {
+        match &mut self.coding {
+            Coding::Interned(interned) => interned.encode(array, ids),
+            _ => Err(Error::internal("the codes of this key column are not dense")),
         }
     }
 
@@ -111,8 +109,9 @@ impl KeyColumn {
     pub(crate) fn encode(&mut self, array: &ArrayRef) -> Result<Codes> {
         match &mut self.coding {
             Coding::Interned(interned) => {
-                let mut codes = Vec::with_capacity(array.len());
-                interned.encode(array, &mut codes)?;
+                let mut ids = Vec::with_capacity(array.len());
+                interned.encode(array, &mut ids)?;
+                let codes = ids.into_iter().map(u64::from).collect();
                 Ok(Codes { codes, nulls: None })
             }
             Coding::Narrow => Ok(Codes { codes: narrow_codes(&plain(array)?)?, nulls: None }),
@@ -131,7 +130,7 @@ impl KeyColumn {
             Coding::Narrow if code == 0 => NULL_HASH,
             Coding::Narrow => mix(code - 1, 0xa076_1d64_78bd_642f),
             Coding::Wide => mix(code, 0xa076_1d64_78bd_642f) ^ code,
-            Coding::Interned(interned) => interned.interner.hash(code as u32),
+            Coding::Interned(interned) => interned.hash(code as u32),
         }
     }
 
@@ -157,10 +156,7 @@ impl KeyColumn {
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
         match &self.coding {
-            Coding::Interned(interned) => {
-                let entries = interned.dictionary.as_ref().map_or(0, |(_, ids)| ids.capacity() * 4);
-                interned.interner.memory() + entries
-            }
+            Coding::Interned(interned) => interned.memory(),
             _ => 0,
         }
     }
@@ -242,7 +238,11 @@ fn bits(array: &ArrayRef) -> Result<Vec<u64>> {
         DataType::UInt16 => of::<UInt16Type>(array, u64::from),
         DataType::UInt32 => of::<UInt32Type>(array, u64::from),
         DataType::UInt64 => of::<UInt64Type>(array, |v| v),
-        DataType::Float16 => of::<Float16Type>(array, |v| u64::from(v.to_bits())),
+        DataType::Float16 => of::<Float16Type>(array, |v| match v.is_nan() {
+            true => u64::from(NAN16),
+            false if v.to_f32() == 0.0 => 0,
+            false => u64::from(v.to_bits()),
+        }),
         DataType::Float32 => {
             of::<Float32Type>(array, |v| u64::from((float(f64::from(v)) as f32).to_bits()))
         }
@@ -250,6 +250,9 @@ fn bits(array: &ArrayRef) -> Result<Vec<u64>> {
         other => return Err(Error::unsupported(format!("a key of type {other}"))),
     })
 }
+
+/// The NaN that stands for all of 16 bits.
+const NAN16: u16 = 0x7e00;
 
 /// Dates, times, timestamps, durations and year-month intervals as the integers they are stored as.
 fn reinterpret_as_integer(array: &ArrayRef) -> Result<ArrayRef> {
@@ -292,101 +295,4 @@ fn fixed_width(
         .nulls(valid)
         .build()?;
     Ok(make_array(data))
-}
-
-impl Interned {
-    fn encode(&mut self, array: &ArrayRef, codes: &mut Vec<u64>) -> Result<()> {
-        match array.data_type() {
-            DataType::Dictionary(key, _) if **key == DataType::Int32 => {
-                self.encode_dictionary(array, codes)
-            }
-            DataType::Dictionary(..) => self.encode(&plain(array)?, codes),
-            DataType::Utf8 => {
-                self.encode_text(array, codes);
-                Ok(())
-            }
-            DataType::Null => {
-                let id = u64::from(self.interner.intern_null());
-                codes.extend(std::iter::repeat_n(id, array.len()));
-                Ok(())
-            }
-            _ => {
-                let values = ByteValues::new(array)?;
-                let rows = 0..array.len();
-                codes.extend(
-                    rows.map(|row| u64::from(intern_entry(&mut self.interner, &values, row))),
-                );
-                Ok(())
-            }
-        }
-    }
-
-    /// The plain text of most files, without a call through a pointer per row.
-    fn encode_text(&mut self, array: &ArrayRef, codes: &mut Vec<u64>) {
-        let array = array.as_string::<i32>();
-        codes.extend((0..array.len()).map(|row| {
-            let id = match array.is_null(row) {
-                true => self.interner.intern_null(),
-                false => self.interner.intern(array.value(row).as_bytes()),
-            };
-            u64::from(id)
-        }));
-    }
-
-    fn encode_dictionary(&mut self, array: &ArrayRef, codes: &mut Vec<u64>) -> Result<()> {
-        let array = array.as_dictionary::<Int32Type>();
-        let (values, mut ids) = match self.dictionary.take() {
-            Some((values, ids)) if same_array(&values, array.values()) => (values, ids),
-            _ => (array.values().clone(), vec![UNKNOWN; array.values().len()]),
-        };
-        let entries = ByteValues::new(&values)?;
-        let interner = &mut self.interner;
-        let mut id_of = |key: i32| {
-            let id = &mut ids[key as usize];
-            if *id == UNKNOWN {
-                *id = intern_entry(interner, &entries, key as usize);
-            }
-            u64::from(*id)
-        };
-        let keys = array.keys().values().iter();
-        match array.keys().nulls().filter(|nulls| nulls.null_count() > 0) {
-            None => codes.extend(keys.map(|key| id_of(*key))),
-            Some(nulls) => codes.extend(keys.zip(nulls.iter()).map(|(key, valid)| match valid {
-                true => id_of(*key),
-                false => NULL_KEY,
-            })),
-        }
-        self.number_null_keys(codes);
-        drop(entries);
-        self.dictionary = Some((values, ids));
-        Ok(())
-    }
-
-    /// Turns the marks that null keys have left into the id of NULL.
-    fn number_null_keys(&mut self, codes: &mut [u64]) {
-        if codes.contains(&NULL_KEY) {
-            let null = u64::from(self.interner.intern_null());
-            codes.iter_mut().filter(|code| **code == NULL_KEY).for_each(|code| *code = null);
-        }
-    }
-
-    fn decode(&self, codes: &[u64], data_type: &DataType) -> Result<ArrayRef> {
-        let values: Vec<_> = codes.iter().map(|code| self.interner.get(*code as u32)).collect();
-        array_of(data_type, &values)
-    }
-}
-
-/// The mark of a null key of a dictionary array, until NULL has an id.
-const NULL_KEY: u64 = u64::MAX;
-
-fn intern_entry(interner: &mut Interner, entries: &ByteValues<'_>, key: usize) -> u32 {
-    match entries.get(key) {
-        Some(value) => interner.intern(value),
-        None => interner.intern_null(),
-    }
-}
-
-/// Whether two arrays are the same object, or slices of the same rows of it.
-fn same_array(left: &ArrayRef, right: &ArrayRef) -> bool {
-    Arc::ptr_eq(left, right) || left.to_data().ptr_eq(&right.to_data())
 }

@@ -13,6 +13,7 @@
 mod byte_values;
 mod combine;
 mod finish;
+mod interned;
 mod interner;
 mod key_column;
 mod packed;

@@ -20,7 +20,7 @@ use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
 
-use super::radix::{Radix, UNCUT, scatter};
+use super::radix::{Radix, SCATTER_ROW_BYTES, UNCUT, scatter};
 use super::spec::{GroupSpec, RowPositions, Rows};
 use super::state::{Columns, GroupState};
 use crate::fold::{Fold, keep};
@@ -41,6 +41,9 @@ const UNIQUE_SHARE_MAX: f64 = 0.5;
 const STATE_BYTES_MAX: usize = 64 << 20;
 /// Raw rows that are cut at once.
 const RAW_ROWS_MAX: usize = 512 * 1024;
+
+/// Memory that raw rows and cutting them may need before they are cut.
+const RAW_BYTES_MAX: usize = 256 << 20;
 
 /// Folds the rows of one partition.
 pub(crate) struct PartialAggregate {
@@ -103,11 +106,10 @@ impl PartialAggregate {
     fn keep_raw(&mut self, rows: &Rows, context: &TaskContext) -> Result<()> {
         let batch = raw_batch(&self.spec, rows)?;
         let Mode::Raw(batches) = &mut self.mode else { return Ok(()) };
-        // Cutting makes a copy: both are there for a moment.
-        let granted = self.held.try_grow(2 * batch_bytes(&batch));
+        let granted = self.held.try_grow(cutting_bytes(&batch));
         batches.push(batch);
-        let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        if !granted || count >= RAW_ROWS_MAX {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        if !granted || rows >= RAW_ROWS_MAX || self.held.bytes() > RAW_BYTES_MAX {
             self.flush_raw(context)?;
         }
         Ok(())
@@ -121,8 +123,8 @@ impl PartialAggregate {
             return Ok(());
         }
         let schema = batches[0].schema();
-        let bytes: usize = batches.iter().map(batch_bytes).sum();
-        self.held.resize(2 * bytes, "cutting rows by key")?;
+        let bytes = batches.iter().map(cutting_bytes).sum();
+        self.held.resize(bytes, "cutting rows by key")?;
         let cut = scatter(&batches, self.spec.keys.len(), self.radix)?;
         drop(batches);
         let part = keep(TAG_RAW, schema, cut, &mut self.held, context)?;
@@ -157,6 +159,11 @@ impl Fold for PartialAggregate {
     }
 }
 
+/// While a batch is cut, there are its rows, a copy of them, and their places.
+fn cutting_bytes(batch: &RecordBatch) -> usize {
+    2 * batch_bytes(batch) + batch.num_rows() * SCATTER_ROW_BYTES
+}
+
 /// Makes `held` cover `bytes` and what doubling will need; `false` if the budget refuses.
 pub(crate) fn hold(held: &mut Reservation, bytes: usize) -> bool {
     let wanted = bytes + bytes / 2;
@@ -175,8 +182,8 @@ pub(crate) fn cut_states(
 ) -> Result<Arc<Part>> {
     let hashes = state.hashes();
     let columns = state.into_states()?;
-    let batch = |(bucket, groups): (u32, &[u32])| Ok((bucket, columns.take(groups)?));
-    let batches = radix.cut(&hashes).buckets().map(batch).collect::<Result<Vec<_>>>()?;
+    let cut = radix.cut(&hashes);
+    let batches = cut.slices(&columns.take(cut.indices())?);
     let schema = columns.schema().clone();
     drop(columns);
     let part = keep(TAG_STATES, schema, batches, held, context);

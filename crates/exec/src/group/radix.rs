@@ -50,7 +50,7 @@ impl Radix {
         }
     }
 
-    /// The indices of `hashes`, grouped by bucket: `indices[starts[b]..starts[b + 1]]` are bucket `b`'s.
+    /// The indices of `hashes`, bucket after bucket.
     pub(crate) fn cut(self, hashes: &[u64]) -> Cut {
         let buckets = self.buckets() as usize;
         let mut starts = vec![0u32; buckets + 1];
@@ -78,15 +78,24 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// The buckets that have rows, with the indices of their rows in the order of the input.
-    pub(crate) fn buckets(&self) -> impl Iterator<Item = (u32, &[u32])> {
-        self.starts.windows(2).enumerate().filter(|(_, range)| range[0] < range[1]).map(
-            |(bucket, range)| (bucket as u32, &self.indices[range[0] as usize..range[1] as usize]),
-        )
+    /// The indices, bucket after bucket, and within one in the order of the input.
+    pub(crate) fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    /// The buckets that have rows, as slices of a batch whose rows are in the order of the indices.
+    pub(crate) fn slices(&self, batch: &RecordBatch) -> Vec<(u32, RecordBatch)> {
+        let ranges = self.starts.windows(2).enumerate().filter(|(_, range)| range[0] < range[1]);
+        let slice = |(bucket, range): (usize, &[u32])| {
+            let (start, rows) = (range[0] as usize, (range[1] - range[0]) as usize);
+            (bucket as u32, batch.slice(start, rows))
+        };
+        ranges.map(slice).collect()
     }
 }
 
-/// The rows of `batches`, a batch per bucket. The first `keys` columns are the keys.
+/// The rows of `batches`, a batch per bucket, all of them slices of one. The first `keys` columns are
+/// the keys.
 pub(crate) fn scatter(
     batches: &[RecordBatch],
     keys: usize,
@@ -99,13 +108,14 @@ pub(crate) fn scatter(
         places.extend((0..batch.num_rows()).map(|row| (number, row)));
     }
     let cut = radix.cut(&hashes);
+    drop(hashes);
+    let places: Vec<_> = cut.indices.iter().map(|index| places[*index as usize]).collect();
     let batches: Vec<&RecordBatch> = batches.iter().collect();
-    let bucket = |(bucket, indices): (u32, &[u32])| {
-        let rows: Vec<_> = indices.iter().map(|index| places[*index as usize]).collect();
-        Ok((bucket, interleave_record_batch(&batches, &rows)?))
-    };
-    cut.buckets().map(bucket).collect()
+    Ok(cut.slices(&interleave_record_batch(&batches, &places)?))
 }
+
+/// Bytes per row, about, that [`scatter`] needs besides the rows.
+pub(crate) const SCATTER_ROW_BYTES: usize = 48;
 
 /// The hash of each row's key.
 fn key_hashes(batch: &RecordBatch, keys: usize) -> Result<Vec<u64>> {

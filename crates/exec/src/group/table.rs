@@ -96,6 +96,13 @@ impl GroupTable {
         groups: &mut Vec<u32>,
     ) -> Result<()> {
         groups.clear();
+        if matches!(self.lookup, Lookup::Dense) {
+            self.columns[0].encode_dense(&keys[0], groups)?;
+            let seen = self.stored[0].codes.len() as u64;
+            self.stored[0].codes.extend(seen..self.columns[0].dense_len() as u64);
+            self.groups = self.columns[0].dense_len();
+            return Ok(());
+        }
         let encode = |(column, array): (&mut KeyColumn, &ArrayRef)| column.encode(array);
         let codes: Vec<Codes> =
             self.columns.iter_mut().zip(keys).map(encode).collect::<Result<_>>()?;
@@ -112,14 +119,7 @@ impl GroupTable {
             *count += 1;
         };
         match lookup {
-            Lookup::Nothing => {}
-            Lookup::Dense => {
-                groups.extend(codes[0].codes.iter().map(|code| *code as u32));
-                for code in stored[0].codes.len()..columns[0].dense_len() {
-                    stored[0].codes.push(code as u64);
-                }
-                *count = stored[0].codes.len();
-            }
+            Lookup::Nothing | Lookup::Dense => {}
             Lookup::Direct(direct) => direct.assign(&codes, groups, &mut on_new),
             Lookup::Wide { table, null_group } => {
                 assign_wide(table, null_group, &codes[0], groups, &mut on_new);
