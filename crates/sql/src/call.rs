@@ -1,0 +1,157 @@
+//! Calls: aggregate functions, scalar functions, and what to say about names that are neither.
+
+use std::sync::Arc;
+
+use dframe_core::{Error, Result};
+use dframe_expr::aggregate::AggregateFunction;
+use dframe_expr::{AggregateCall, Expr, Span, function};
+use sqlparser::ast::{
+    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments,
+};
+
+use crate::convert::{Converter, Located};
+use crate::place::at;
+
+/// The arguments of a call as converted.
+struct Args {
+    args: Vec<Expr>,
+    distinct: bool,
+    /// The only argument is `*`.
+    all: bool,
+}
+
+impl Converter<'_> {
+    /// A call by name.
+    pub fn function(&self, node: Function) -> Result<Located> {
+        let span = self.text.call_of(self.place(&node.name));
+        self.refuse_clauses(&node, span)?;
+        let name = match node.name.0.as_slice() {
+            [part] => part.as_ident().map(|ident| ident.value.to_lowercase()),
+            _ => None,
+        };
+        let name = name.ok_or_else(|| self.unsupported("a qualified function name", span))?;
+        let args = match node.args {
+            FunctionArguments::List(list) => self.args(list, span)?,
+            _ => Args { args: vec![], distinct: false, all: false },
+        };
+        let filter = node.filter.map(|filter| self.expr(*filter)).transpose()?;
+        let filter = filter.map(|filter| Box::new(filter.expr));
+        let expr = match aggregate(&name, !args.args.is_empty()) {
+            Some((function, distinct)) => {
+                let distinct = distinct || args.distinct;
+                check_all(&function, &args, distinct, span)?;
+                let call = AggregateCall { function, args: args.args, distinct, filter, span };
+                Expr::Aggregate(Arc::new(call))
+            }
+            None => scalar(name, args, filter.is_some(), span)?,
+        };
+        Ok(Located { expr, span })
+    }
+
+    fn refuse_clauses(&self, node: &Function, span: Span) -> Result<()> {
+        let what = if node.over.is_some() {
+            "a window function (OVER)"
+        } else if !node.within_group.is_empty() {
+            "WITHIN GROUP"
+        } else if node.null_treatment.is_some() {
+            "IGNORE or RESPECT NULLS"
+        } else if node.parameters != FunctionArguments::None {
+            "a call of a call"
+        } else if matches!(node.args, FunctionArguments::Subquery(_)) {
+            "a subquery"
+        } else {
+            return Ok(());
+        };
+        Err(self.unsupported(what, span))
+    }
+
+    fn args(&self, list: FunctionArgumentList, span: Span) -> Result<Args> {
+        if let Some(clause) = list.clauses.first() {
+            return Err(self.unsupported(&format!("'{clause}' inside a call"), span));
+        }
+        let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        let mut args = vec![];
+        let mut all = false;
+        for arg in list.args {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(node)) => {
+                    args.push(self.expr(node)?.expr)
+                }
+                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => all = true,
+                other => {
+                    let what = format!("the argument '{other}'");
+                    return Err(self.unsupported(&what, span));
+                }
+            }
+        }
+        match all && !args.is_empty() {
+            true => Err(at(Error::invalid_input("'*' must be the only argument"), span)),
+            false => Ok(Args { args, distinct, all }),
+        }
+    }
+}
+
+/// The aggregate function called `name`, and whether its name says `DISTINCT`. A name of both kinds,
+/// such as `len`, is the scalar function where it has arguments, as in DuckDB.
+fn aggregate(name: &str, has_args: bool) -> Option<(AggregateFunction, bool)> {
+    match name {
+        "n_unique" | "nunique" => Some((AggregateFunction::Count, true)),
+        _ if has_args && function::lookup(name).is_some() => None,
+        _ => AggregateFunction::parse(name).map(|function| (function, false)),
+    }
+}
+
+fn check_all(function: &AggregateFunction, args: &Args, distinct: bool, span: Span) -> Result<()> {
+    let error = if args.all && *function != AggregateFunction::Count {
+        Error::invalid_input(format!("{}(*) has no meaning", function.name()))
+            .remedy("name a column")
+    } else if args.args.is_empty() && distinct {
+        Error::invalid_input("DISTINCT needs an argument").remedy("write count(DISTINCT x)")
+    } else {
+        return Ok(());
+    };
+    Err(at(error, span))
+}
+
+fn scalar(name: String, args: Args, filtered: bool, span: Span) -> Result<Expr> {
+    if function::lookup(&name).is_none() {
+        return Err(unknown(&name, span));
+    }
+    let error = if args.distinct || filtered {
+        Error::invalid_input(format!("{name} is not an aggregate function"))
+            .remedy("leave out DISTINCT and FILTER")
+    } else if args.all {
+        Error::invalid_input(format!("{name}(*) has no meaning")).remedy("name a column")
+    } else {
+        return Ok(Expr::Call { name, args: args.args, span });
+    };
+    Err(at(error, span))
+}
+
+/// The scalar function `name` of `args`, if there is one.
+pub(crate) fn call(name: &str, args: Vec<Expr>, span: Span) -> Result<Expr> {
+    scalar(name.to_string(), Args { args, distinct: false, all: false }, false, span)
+}
+
+fn unknown(name: &str, span: Span) -> Error {
+    let error = Error::invalid_input(format!("there is no function '{name}'"));
+    let nearest = nearest(name);
+    let error = match nearest.as_slice() {
+        [] => error,
+        names => error.remedy(format!("did you mean {}?", names.join(" or "))),
+    };
+    at(error, span)
+}
+
+/// Up to three names that are written much like `name`, the nearest first.
+fn nearest(name: &str) -> Vec<&'static str> {
+    let names = function::names().chain(AggregateFunction::names()).chain(["n_unique"]);
+    let mut scored: Vec<(f64, &str)> = names
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(score, _)| *score > 0.8)
+        .collect();
+    scored.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
+    scored.dedup_by_key(|(_, candidate)| *candidate);
+    scored.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+}

@@ -1,0 +1,149 @@
+//! What is refused before parsing: unmatched parentheses, lists and subqueries, and depth without end.
+//!
+//! The parser builds `a + b + c + ...` as a tree as deep as it is long, and drops it recursively; so
+//! does everybody downstream. A bound on the depth that tokens can make keeps all stacks small.
+
+use dframe_core::{Error, Result};
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::Token;
+
+use crate::text::Lexeme;
+
+/// The deepest tree an expression may be, as in DuckDB.
+pub(crate) const DEPTH_MAX: usize = 1000;
+/// The most parentheses inside each other.
+pub(crate) const PARENTHESES_MAX: usize = 100;
+
+/// Checks the tokens, and links each parenthesis with its partner.
+pub(crate) fn check(lexemes: &mut [Lexeme]) -> Result<()> {
+    refuse_unsupported(lexemes)?;
+    match_parentheses(lexemes)?;
+    check_depth(lexemes)
+}
+
+fn refuse_unsupported(lexemes: &[Lexeme]) -> Result<()> {
+    for (index, lexeme) in lexemes.iter().enumerate() {
+        let what = match lexeme.token {
+            Token::LBracket => "lists and subscripts are",
+            Token::LBrace => "structs are",
+            Token::LParen if is_query(&lexemes[index + 1..]) => "a subquery is",
+            _ => continue,
+        };
+        return Err(Error::unsupported(format!("{what} not supported in an expression"))
+            .span(lexeme.range.clone()));
+    }
+    if is_query(lexemes) {
+        return Err(Error::unsupported("a whole query is not an expression")
+            .span(lexemes[0].range.clone())
+            .remedy("write the expressions alone, without SELECT and FROM"));
+    }
+    Ok(())
+}
+
+/// Whether a query begins here. Its words may also be names of columns.
+fn is_query(lexemes: &[Lexeme]) -> bool {
+    let [first, second, ..] = lexemes else { return false };
+    match first.keyword() {
+        Keyword::SELECT => second.token != Token::Period,
+        Keyword::WITH => matches!(second.token, Token::Word(_)),
+        Keyword::VALUES => second.token == Token::LParen,
+        _ => false,
+    }
+}
+
+fn match_parentheses(lexemes: &mut [Lexeme]) -> Result<()> {
+    let mut open: Vec<usize> = vec![];
+    for index in 0..lexemes.len() {
+        let range = lexemes[index].range.clone();
+        match lexemes[index].token {
+            Token::LParen => {
+                lexemes[index].enclosing = open.last().copied();
+                open.push(index);
+                if open.len() > PARENTHESES_MAX {
+                    return Err(too_deep(format!("{PARENTHESES_MAX} parentheses")).span(range));
+                }
+                continue;
+            }
+            Token::RParen => {
+                let partner = open.pop().ok_or_else(|| {
+                    Error::invalid_input("')' closes nothing").span(range).remedy("remove it")
+                })?;
+                lexemes[index].partner = Some(partner);
+                lexemes[partner].partner = Some(index);
+            }
+            _ => {}
+        }
+        lexemes[index].enclosing = open.last().copied();
+    }
+    match open.last() {
+        None => Ok(()),
+        Some(index) => Err(Error::invalid_input("'(' is never closed")
+            .span(lexemes[*index].range.clone())
+            .remedy("add the missing ')'")),
+    }
+}
+
+/// What a stretch of text between parentheses can make: each operator in a row between commas may
+/// be a level, on top of the deepest parenthesis in that row.
+#[derive(Clone, Copy, Default)]
+struct Frame {
+    operators: usize,
+    inner: usize,
+    deepest: usize,
+}
+
+impl Frame {
+    fn next_item(&mut self) {
+        self.deepest = self.depth();
+        (self.operators, self.inner) = (0, 0);
+    }
+
+    fn depth(&self) -> usize {
+        self.deepest.max(self.operators + self.inner)
+    }
+}
+
+fn check_depth(lexemes: &[Lexeme]) -> Result<()> {
+    let mut outer: Vec<Frame> = vec![];
+    let mut frame = Frame::default();
+    for lexeme in lexemes {
+        match lexeme.token {
+            Token::LParen => outer.push(std::mem::take(&mut frame)),
+            Token::RParen => {
+                let depth = frame.depth() + 1;
+                frame = outer.pop().unwrap_or_default();
+                frame.inner = frame.inner.max(depth);
+            }
+            Token::Comma => frame.next_item(),
+            _ => frame.operators += usize::from(may_nest(lexeme)),
+        }
+        if frame.depth() > DEPTH_MAX {
+            return Err(too_deep(format!("{DEPTH_MAX} operators")).span(lexeme.range.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a level can come of it. Names and constants make none, nor do the inner words of `CASE`.
+fn may_nest(lexeme: &Lexeme) -> bool {
+    match &lexeme.token {
+        Token::Word(_) => !matches!(
+            lexeme.keyword(),
+            Keyword::NoKeyword
+                | Keyword::WHEN
+                | Keyword::THEN
+                | Keyword::ELSE
+                | Keyword::END
+                | Keyword::NULL
+                | Keyword::TRUE
+                | Keyword::FALSE
+        ),
+        Token::Number(..) | Token::SingleQuotedString(_) => false,
+        _ => true,
+    }
+}
+
+fn too_deep(limit: String) -> Error {
+    Error::invalid_input(format!("the expression is nested deeper than {limit}"))
+        .remedy("split it into several columns, or write x IN (...) instead of many ORs")
+}
