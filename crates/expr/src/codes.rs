@@ -110,6 +110,11 @@ fn by_code(
 ) -> Result<ArrayRef> {
     let null_code = dictionary.values().len();
     let keys = dictionary.keys();
+    let text =
+        matches!(results.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    if text && results.null_count() == 0 && (strict || keys.null_count() == 0) {
+        return Ok(dictionary.with_values(results.clone()));
+    }
     let codes: ArrayRef = if strict || keys.null_count() == 0 {
         cast_keys(keys)?
     } else {
@@ -118,8 +123,6 @@ fn by_code(
         let null_code = i32::try_from(null_code).unwrap_or(i32::MAX);
         Arc::new(codes.iter().map(|code| code.unwrap_or(null_code)).collect::<Int32Array>())
     };
-    let text =
-        matches!(results.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     if text { encode(&codes, results) } else { Ok(take(results, &codes, None)?) }
 }
 
@@ -130,7 +133,7 @@ fn cast_keys(keys: &dyn Array) -> Result<ArrayRef> {
 /// A dictionary of `results`; NULLs are in the codes, where everyone looks for them.
 fn encode(codes: &ArrayRef, results: &ArrayRef) -> Result<ArrayRef> {
     let codes = codes.as_primitive::<Int32Type>();
-    let codes = match results.nulls() {
+    let codes = match results.nulls().filter(|nulls| nulls.null_count() > 0) {
         None => codes.clone(),
         Some(nulls) => {
             codes.iter().map(|code| code.filter(|code| nulls.is_valid(*code as usize))).collect()

@@ -10,13 +10,13 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array, new_null_array};
-use arrow::compute::kernels::zip::zip;
 use arrow::compute::{concat, is_null, take};
 use arrow::datatypes::DataType;
 use dframe_core::Result;
 
 use crate::bound::{BoundExpr, Input, Mask};
 use crate::expr::BinaryOp;
+use crate::kernel::select::select;
 use crate::kernel::{cast, comparison, logic};
 use crate::value::Value;
 
@@ -27,11 +27,13 @@ pub(crate) fn case(
     data_type: &DataType,
     input: Input<'_>,
 ) -> Result<Value> {
-    if let [(when, then)] = branches
-        && !then.node().fallible
-        && otherwise.is_none_or(|otherwise| !otherwise.node().fallible)
+    // For values of a fixed width it is quicker to compute all and choose. Should that fail, it may be
+    // for rows that do not ask for it: only the lazy way knows.
+    if branches.len() <= EAGER
+        && (data_type.is_primitive() || is_safe(branches, otherwise))
+        && let Ok(value) = case_of_all(branches, otherwise, data_type, input)
     {
-        return choose(when, then, otherwise, data_type, input);
+        return Ok(value);
     }
     let mut pieces = Pieces::new(input.rows);
     let mut rest = Rows::All;
@@ -49,26 +51,36 @@ pub(crate) fn case(
     pieces.finish()
 }
 
-/// One condition, and results that cannot fail: computed for all rows.
-fn choose(
-    when: &BoundExpr,
-    then: &BoundExpr,
+/// With more branches, most are computed in vain.
+const EAGER: usize = 3;
+
+fn is_safe(branches: &[(BoundExpr, BoundExpr)], otherwise: Option<&BoundExpr>) -> bool {
+    let safe = |expr: &BoundExpr| !expr.node().fallible;
+    branches.iter().all(|(when, then)| safe(when) && safe(then)) && otherwise.is_none_or(safe)
+}
+
+/// Every branch for every row, from the last, which the ones before it replace.
+fn case_of_all(
+    branches: &[(BoundExpr, BoundExpr)],
     otherwise: Option<&BoundExpr>,
     data_type: &DataType,
     input: Input<'_>,
 ) -> Result<Value> {
-    let other = |input| match otherwise {
-        Some(otherwise) => otherwise.eval_plain(input),
-        None => Ok(Value::Scalar(new_null_array(data_type, 1))),
+    let mut result = match otherwise {
+        Some(otherwise) => otherwise.eval_plain(input)?,
+        None => Value::Scalar(new_null_array(data_type, 1)),
     };
-    match when.eval_mask(input)? {
-        Mask::All(Some(true)) => then.eval(input),
-        Mask::All(_) => other(input),
-        Mask::Each(mask) => {
-            let mask = BooleanArray::from(logic::is(&mask, true));
-            Ok(Value::Array(zip(&mask, &then.eval_plain(input)?, &other(input)?)?))
-        }
+    for (when, then) in branches.iter().rev() {
+        result = match when.eval_mask(input)? {
+            Mask::All(Some(true)) => then.eval_plain(input)?,
+            Mask::All(_) => result,
+            Mask::Each(mask) => {
+                let mask = logic::is(&mask, true);
+                Value::Array(select(&mask, &then.eval_plain(input)?, &result)?)
+            }
+        };
     }
+    Ok(result)
 }
 
 /// The first argument that is not NULL; all of one type.
@@ -112,7 +124,8 @@ fn better(op: BinaryOp, best: Value, next: Value) -> Result<Value> {
     let replaces = BooleanArray::from(logic::is(&replaces, true));
     let rows = replaces.len();
     let missing = is_null(&best.clone().into_array(rows)?)?;
-    let result = zip(&arrow::compute::or(&replaces, &missing)?, &next, &best)?;
+    let replaces = arrow::compute::or(&replaces, &missing)?;
+    let result = select(replaces.values(), &next, &best)?;
     crate::bound::with_shape(&best, &next, result)
 }
 

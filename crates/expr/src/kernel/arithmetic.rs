@@ -55,45 +55,83 @@ pub fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<ArrayRef, Fau
     }
 }
 
-/// What one integer operation gives, and whether it overflowed.
+/// What one integer operation gives, and whether it overflowed. Overflow of sums is read from sign
+/// bits, as loops over the processor's overflow flag are not vectorized.
 trait Checked: Copy + PartialEq + Default + std::fmt::Display {
     fn add(self, right: Self) -> (Self, bool);
     fn subtract(self, right: Self) -> (Self, bool);
     fn multiply(self, right: Self) -> (Self, bool);
+    fn multiply_wrapping(self, right: Self) -> Self;
     /// The divisor is not zero.
     fn divide(self, right: Self) -> (Self, bool);
     /// The divisor is not zero.
     fn modulo(self, right: Self) -> (Self, bool);
+    /// The bits of the magnitude: all zero above the highest one, whatever the sign.
+    fn magnitude(self) -> u64;
 }
 
-macro_rules! checked {
-    ($native:ty) => {
-        impl Checked for $native {
-            fn add(self, right: Self) -> (Self, bool) {
-                self.overflowing_add(right)
-            }
+impl Checked for i64 {
+    fn add(self, right: Self) -> (Self, bool) {
+        let sum = self.wrapping_add(right);
+        (sum, ((self ^ sum) & (right ^ sum)) < 0)
+    }
 
-            fn subtract(self, right: Self) -> (Self, bool) {
-                self.overflowing_sub(right)
-            }
+    fn subtract(self, right: Self) -> (Self, bool) {
+        let difference = self.wrapping_sub(right);
+        (difference, ((self ^ right) & (self ^ difference)) < 0)
+    }
 
-            fn multiply(self, right: Self) -> (Self, bool) {
-                self.overflowing_mul(right)
-            }
+    fn multiply(self, right: Self) -> (Self, bool) {
+        self.overflowing_mul(right)
+    }
 
-            fn divide(self, right: Self) -> (Self, bool) {
-                self.overflowing_div(right)
-            }
+    fn multiply_wrapping(self, right: Self) -> Self {
+        self.wrapping_mul(right)
+    }
 
-            fn modulo(self, right: Self) -> (Self, bool) {
-                self.overflowing_rem(right)
-            }
-        }
-    };
+    fn divide(self, right: Self) -> (Self, bool) {
+        self.overflowing_div(right)
+    }
+
+    fn modulo(self, right: Self) -> (Self, bool) {
+        self.overflowing_rem(right)
+    }
+
+    fn magnitude(self) -> u64 {
+        (self ^ (self >> 63)) as u64
+    }
 }
 
-checked!(i64);
-checked!(u64);
+impl Checked for u64 {
+    fn add(self, right: Self) -> (Self, bool) {
+        let sum = self.wrapping_add(right);
+        (sum, sum < self)
+    }
+
+    fn subtract(self, right: Self) -> (Self, bool) {
+        (self.wrapping_sub(right), self < right)
+    }
+
+    fn multiply(self, right: Self) -> (Self, bool) {
+        self.overflowing_mul(right)
+    }
+
+    fn multiply_wrapping(self, right: Self) -> Self {
+        self.wrapping_mul(right)
+    }
+
+    fn divide(self, right: Self) -> (Self, bool) {
+        (self / right, false)
+    }
+
+    fn modulo(self, right: Self) -> (Self, bool) {
+        (self % right, false)
+    }
+
+    fn magnitude(self) -> u64 {
+        self
+    }
+}
 
 /// A column or one number.
 enum Side<'a, T: ArrowPrimitiveType> {
@@ -121,6 +159,9 @@ where
     match op {
         BinaryOp::Add => apply::<T>("+", left, right, T::Native::add),
         BinaryOp::Subtract => apply::<T>("-", left, right, T::Native::subtract),
+        BinaryOp::Multiply if magnitude_bits::<T>(left) + magnitude_bits::<T>(right) < 63 => {
+            apply::<T>("*", left, right, |l, r| (l.multiply_wrapping(r), false))
+        }
         BinaryOp::Multiply => apply::<T>("*", left, right, T::Native::multiply),
         BinaryOp::IntegerDivide => {
             refuse_zero::<T>(left, right)?;
@@ -132,6 +173,19 @@ where
         }
         _ => Err(Error::internal(format!("{op:?} of integers")).into()),
     }
+}
+
+/// How many bits the largest magnitude takes. Products of fewer than 63 bits cannot overflow.
+fn magnitude_bits<T: ArrowPrimitiveType>(value: &Value) -> u32
+where
+    T::Native: Checked,
+{
+    let all = match side::<T>(value) {
+        Side::Each(array) => array.values().iter().fold(0, |all, value| all | value.magnitude()),
+        Side::One(value) => value.magnitude(),
+        Side::Null => 0,
+    };
+    u64::BITS - all.leading_zeros()
 }
 
 /// Zero divisors are left under NULLs only, where the result does not matter.
@@ -214,30 +268,29 @@ where
     }
 }
 
-fn fold<N: Copy>(values: &[N], f: impl Fn(N) -> (N, bool)) -> (Vec<N>, bool) {
+fn fold<N: Copy + Default>(values: &[N], f: impl Fn(N) -> (N, bool)) -> (Vec<N>, bool) {
     let mut overflowed = false;
-    let results = values
-        .iter()
-        .map(|value| {
-            let (result, overflow) = f(*value);
-            overflowed |= overflow;
-            result
-        })
-        .collect();
+    let mut results = vec![N::default(); values.len()];
+    for (result, value) in results.iter_mut().zip(values) {
+        let (value, overflow) = f(*value);
+        *result = value;
+        overflowed |= overflow;
+    }
     (results, overflowed)
 }
 
-fn fold_both<N: Copy>(left: &[N], right: &[N], f: impl Fn(N, N) -> (N, bool)) -> (Vec<N>, bool) {
+fn fold_both<N: Copy + Default>(
+    left: &[N],
+    right: &[N],
+    f: impl Fn(N, N) -> (N, bool),
+) -> (Vec<N>, bool) {
     let mut overflowed = false;
-    let results = left
-        .iter()
-        .zip(right)
-        .map(|(left, right)| {
-            let (result, overflow) = f(*left, *right);
-            overflowed |= overflow;
-            result
-        })
-        .collect();
+    let mut results = vec![N::default(); left.len()];
+    for ((result, left), right) in results.iter_mut().zip(left).zip(right) {
+        let (value, overflow) = f(*left, *right);
+        *result = value;
+        overflowed |= overflow;
+    }
     (results, overflowed)
 }
 

@@ -9,7 +9,7 @@ use arrow::array::{
 use arrow::compute::CastOptions;
 use arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Float32Type, Float64Type,
-    Int64Type, TimeUnit,
+    Int32Type, Int64Type, TimeUnit,
 };
 use dframe_core::{Error, Result};
 
@@ -122,6 +122,12 @@ fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         }
         (DataType::Float32, to) if to.is_integer() => {
             safe(&unary::<Float32Type>(array, f32::round_ties_even), to)
+        }
+        (DataType::Int64, DataType::Float64) => Ok(Arc::new(
+            array.as_primitive::<Int64Type>().unary::<_, Float64Type>(|value| value as f64),
+        )),
+        (DataType::Int32, DataType::Int64) => {
+            Ok(Arc::new(array.as_primitive::<Int32Type>().unary::<_, Int64Type>(i64::from)))
         }
         (DataType::Float64, DataType::Float32) => Ok(narrowed(array)),
         (DataType::Float64, DataType::Boolean) => Ok(non_zero::<Float64Type>(array, 0.0)),

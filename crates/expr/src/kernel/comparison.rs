@@ -149,6 +149,16 @@ fn is_nan<N: PartialOrd + Copy>(value: N) -> bool {
     value != value
 }
 
+/// False if either is NaN; so its negation is true for a NaN, which is above all numbers.
+fn at_most<N: PartialOrd>(x: N, y: N) -> bool {
+    x <= y
+}
+
+/// False if either is NaN.
+fn below<N: PartialOrd>(x: N, y: N) -> bool {
+    x < y
+}
+
 fn each_with_one<T: ArrowPrimitiveType>(
     op: BinaryOp,
     left: &PrimitiveArray<T>,
@@ -166,8 +176,8 @@ where
         (BinaryOp::NotEq, false) => test(&|v| collect(v, |x| x != right)),
         (BinaryOp::Lt, false) => test(&|v| collect(v, |x| x < right)),
         (BinaryOp::LtEq, false) => test(&|v| collect(v, |x| x <= right)),
-        (BinaryOp::Gt, false) => test(&|v| collect(v, |x| x > right || is_nan(x))),
-        (BinaryOp::GtEq, false) => test(&|v| collect(v, |x| x >= right || is_nan(x))),
+        (BinaryOp::Gt, false) => test(&|v| collect(v, |x| !at_most(x, right))),
+        (BinaryOp::GtEq, false) => test(&|v| collect(v, |x| !below(x, right))),
         (BinaryOp::Eq | BinaryOp::GtEq, true) => test(&|v| collect(v, is_nan)),
         (BinaryOp::NotEq | BinaryOp::Lt, true) => test(&|v| collect(v, |x| !is_nan(x))),
         (BinaryOp::LtEq, true) => test(&|v| BooleanBuffer::new_set(v.len())),
@@ -192,8 +202,8 @@ where
     }
     let nulls = NullBuffer::union(left.nulls(), right.nulls());
     let (l, r) = (left.values(), right.values());
-    let eq = |x: T::Native, y: T::Native| x == y || (is_nan(x) && is_nan(y));
-    let lt = |x: T::Native, y: T::Native| x < y || (is_nan(y) && !is_nan(x));
+    let eq = |x: T::Native, y: T::Native| (x == y) | (is_nan(x) & is_nan(y));
+    let lt = |x: T::Native, y: T::Native| !at_most(y, x) & !is_nan(x);
     let bits = match op {
         BinaryOp::Eq => collect_both(l, r, eq),
         BinaryOp::NotEq => collect_both(l, r, |x, y| !eq(x, y)),

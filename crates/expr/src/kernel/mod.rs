@@ -11,5 +11,6 @@ pub mod interval;
 pub mod like;
 pub mod logic;
 pub mod parse;
+pub mod select;
 pub mod temporal;
 pub mod text;
