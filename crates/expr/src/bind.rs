@@ -334,7 +334,14 @@ impl Binder<'_> {
                 return Ok(Draft::new(Kind::Extreme(op, args), data_type, nullable));
             }
             ("nullif", 2) => return self.nullif(&args[0], &args[1]),
-            ("coalesce" | "ifnull" | "greatest" | "least" | "nullif", count) => {
+            ("mod", 2) => return self.binary(&args[0], BinaryOp::Modulo, &args[1]),
+            ("div" | "divide", 2) => {
+                return self.binary(&args[0], BinaryOp::IntegerDivide, &args[1]);
+            }
+            (
+                "coalesce" | "ifnull" | "greatest" | "least" | "nullif" | "mod" | "div" | "divide",
+                count,
+            ) => {
                 return Err(Error::invalid_input(format!(
                     "{name} does not take {count} arguments"
                 )));

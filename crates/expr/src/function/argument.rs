@@ -135,7 +135,9 @@ pub(super) fn check_count(args: &[Argument], min: usize, max: usize) -> Result<(
     let wanted = match (min, max) {
         (1, 1) => "1 argument".to_string(),
         (min, max) if min == max => format!("{min} arguments"),
+        (1, usize::MAX) => "at least 1 argument".to_string(),
         (min, usize::MAX) => format!("at least {min} arguments"),
+        (min, max) if min + 1 == max => format!("{min} or {max} arguments"),
         (min, max) => format!("{min} to {max} arguments"),
     };
     Err(Error::invalid_input(format!("takes {wanted}, not {}", args.len())))

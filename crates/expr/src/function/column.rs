@@ -142,6 +142,17 @@ impl TextWriter {
         self.write(piece.encode_utf8(&mut [0; 4]));
     }
 
+    /// Adds two digits, of a number below 100, to the current row.
+    #[inline]
+    pub(super) fn write_pair(&mut self, number: i64) {
+        const PAIRS: &str = "\
+            00010203040506070809101112131415161718192021222324252627282930313233343536373839\
+            40414243444546474849505152535455565758596061626364656667686970717273747576777879\
+            8081828384858687888990919293949596979899";
+        let start = number as usize * 2;
+        self.write(&PAIRS[start..start + 2]);
+    }
+
     /// Fails if the column cannot hold `bytes` more: said before allocating them.
     pub(super) fn check_room(&self, bytes: usize) -> Result<()> {
         let limit = i32::MAX as usize;

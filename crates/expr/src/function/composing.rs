@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 use dframe_core::{Error, Result};
 
-use super::argument::{Argument, Kind, accept};
+use super::argument::{Argument, Kind, accept, check_count};
 use super::column::TextWriter;
 use super::string::{lower, upper};
 use super::{Call, Function, Signature};
@@ -13,7 +13,8 @@ pub(super) const CONCAT: Function = Function {
     names: &["concat"],
     usage: "concat(value, ...): NULLs are left out",
     signature: |args| {
-        let rest = vec![Kind::AsText; args.len().saturating_sub(1)];
+        check_count(args, 1, usize::MAX)?;
+        let rest = vec![Kind::AsText; args.len() - 1];
         accept(args, &[Kind::AsText], &rest, DataType::Utf8)
     },
     evaluate: concat,
@@ -23,7 +24,8 @@ pub(super) const CONCAT_WS: Function = Function {
     names: &["concat_ws"],
     usage: "concat_ws(separator, value, ...): NULLs are left out",
     signature: |args| {
-        let rest = vec![Kind::AsText; args.len().saturating_sub(2)];
+        check_count(args, 2, usize::MAX)?;
+        let rest = vec![Kind::AsText; args.len() - 2];
         accept(args, &[Kind::Text, Kind::AsText], &rest, DataType::Utf8)
     },
     evaluate: concat_ws,

@@ -81,6 +81,8 @@ struct Patterns<'a> {
     text: Rows<'a, StringArray>,
     options: Option<Rows<'a, StringArray>>,
     extent: Extent,
+    /// Whether all rows have the same: short comparisons with the last cost more than short matches.
+    is_constant: bool,
     /// The pattern and options compiled last.
     last: Option<(&'a str, &'a str, Compiled)>,
 }
@@ -97,7 +99,9 @@ impl<'a> Patterns<'a> {
     fn new(call: &Call<'a>, options_index: usize, extent: Extent) -> Result<Self> {
         let has_options = call.args.len() > options_index;
         let options = has_options.then(|| call.text(options_index)).transpose()?;
-        Ok(Self { text: call.text(1)?, options, extent, last: None })
+        let text = call.text(1)?;
+        let is_constant = text.is_constant() && options.as_ref().is_none_or(Rows::is_constant);
+        Ok(Self { text, options, extent, is_constant, last: None })
     }
 
     /// The pattern of `row`, unless it or its options are NULL.
@@ -107,7 +111,8 @@ impl<'a> Patterns<'a> {
             Some(options) => options.get(row)?,
             None => "",
         };
-        if !matches!(self.last, Some((p, o, _)) if (p, o) == (pattern, options)) {
+        let is_last = |p: &str, o: &str| self.is_constant || (p, o) == (pattern, options);
+        if !matches!(self.last, Some((p, o, _)) if is_last(p, o)) {
             match compile(pattern, options, self.extent) {
                 Ok(compiled) => self.last = Some((pattern, options, compiled)),
                 Err(error) => return Some(Err(error)),
@@ -171,7 +176,8 @@ fn replace(call: &Call<'_>) -> Result<Value> {
             Ok(compiled) => compiled,
             Err(error) => return Some(Err(error)),
         };
-        if !matches!(last, Some((parsed, _)) if parsed == replacement) {
+        let is_last = |parsed: &str| replacements.is_constant() || parsed == replacement;
+        if !matches!(last, Some((parsed, _)) if is_last(parsed)) {
             match parse_replacement(replacement) {
                 Ok(pieces) => last = Some((replacement, pieces)),
                 Err(error) => return Some(Err(error)),

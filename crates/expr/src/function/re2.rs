@@ -49,8 +49,10 @@ pub(super) fn compile(pattern: &str, options: Options, full: bool) -> Result<Reg
         .dot_matches_new_line(options.dot_matches_newline)
         .build()
         .map_err(|error| {
-            Error::invalid_input(format!("bad regular expression '{pattern}'"))
-                .source(error)
+            // The first lines draw the translated pattern, which the user has not seen.
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or("").trim_start_matches("error: ");
+            Error::invalid_input(format!("bad regular expression '{pattern}': {reason}"))
                 .remedy(r"escape special characters with \, or pass the option 'l' for a literal")
         })
 }

@@ -204,7 +204,7 @@ fn render(array: &ArrayRef) -> String {
     let text = cast(array, &DataType::Utf8, true).unwrap();
     let text = text.as_string::<i32>().value(0);
     match array.data_type() {
-        DataType::Utf8 => format!("{name} '{text}'"),
+        DataType::Utf8 => format!("{name} '{}'", text.replace('\n', r"\n").replace('\t', r"\t")),
         _ => format!("{name} {text}"),
     }
 }

@@ -78,8 +78,10 @@ fn to_timestamp(call: &Call<'_>) -> Result<Value> {
             if (-limit..limit).contains(&microseconds) {
                 return Ok(microseconds as i64);
             }
-            Err(Error::invalid_data(format!("{seconds} seconds since 1970-01-01 is out of range"))
-                .remedy("check the unit: milliseconds want epoch_ms(x)"))
+            Err(Error::invalid_data(format!(
+                "{seconds:?} seconds since 1970-01-01 is out of range"
+            ))
+            .remedy("check the unit: milliseconds want epoch_ms(x)"))
         })?;
     Ok(call.value(Arc::new(timestamps.with_timezone("UTC"))))
 }

@@ -54,7 +54,7 @@ mod tests {
     fn edges_divide_exactly() {
         let edges = [i64::MIN, i64::MIN + 1, -2, -1, 0, 1, 2, i64::MAX - 1, i64::MAX];
         for d in [1, 2, 3, 7, 24, 1000, 86_400, 86_400_000_000, 86_400_000_000_000, i64::MAX] {
-            for v in edges.into_iter().chain([d - 1, d, d + 0, -d, 1 - d, -1 - d]) {
+            for v in edges.into_iter().chain([d - 1, d, -d, 1 - d, -1 - d]) {
                 assert_eq!(Divisor::new(d).floor(v), v.div_euclid(d), "{v} / {d}");
                 assert_eq!(Divisor::new(d).remainder(v), v.rem_euclid(d), "{v} % {d}");
             }

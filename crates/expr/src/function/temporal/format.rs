@@ -8,6 +8,7 @@ use super::super::argument::{Argument, Kind, accept, wrong_type};
 use super::super::column::TextWriter;
 use super::super::{Call, Function, Signature};
 use super::calendar::{Date, MONTHS, WEEKDAYS, iso_week, iso_weekday};
+use super::divisor::Divisor;
 use super::instants::Instants;
 use crate::value::Value;
 
@@ -77,17 +78,17 @@ pub(super) fn parse_format(format: &str) -> Result<Vec<Item>> {
             items.push(Item::Text(c));
             continue;
         }
-        let letter = chars.next();
-        let specifier = match letter {
-            Some('-') => chars.next().and_then(unpadded),
-            Some(letter) => specifier(letter),
-            None => None,
+        let (letter, dash) = match chars.next() {
+            Some('-') => (chars.next(), "-"),
+            letter => (letter, ""),
         };
-        items.extend(specifier.ok_or_else(|| {
-            let dash = if letter == Some('-') { "-" } else { "" };
-            Error::invalid_input(format!("bad date format '{format}' at '%{dash}'")).remedy(
-                "use %Y %m %d %H %M %S %f %j %b %a %p %z and their kin, or %% for a percent",
-            )
+        let found = letter.and_then(if dash.is_empty() { specifier } else { unpadded });
+        items.extend(found.ok_or_else(|| {
+            let letter = letter.map(String::from).unwrap_or_default();
+            Error::invalid_input(format!(
+                "bad date format '{format}': '%{dash}{letter}' is unknown"
+            ))
+            .remedy("use %Y %m %d %H %M %S %f %j %b %a %p %z and their kin, or %% for a percent")
         })?);
     }
     Ok(items)
@@ -169,13 +170,45 @@ fn evaluate(call: &Call<'_>) -> Result<Value> {
     let format = usize::from(!matches!(call.args[0].data_type(), DataType::Utf8));
     let instants = Instants::new(&call.array(1 - format)?)?;
     let items = call.text(format)?.get(0).map(parse_format).transpose()?;
-    let local = instants.local()?;
+    let (clock, local) = (Clock::new(&instants), instants.local()?);
     call.write_text(|row, out| {
         let items = items.as_ref().filter(|_| local.is_valid(row))?;
-        let moment = Moment::new(&instants, local.value(row), instants.ticks.value(row));
+        let moment = clock.read(local.value(row), instants.ticks.value(row));
         items.iter().for_each(|item| moment.write(item, out));
         Some(Ok(()))
     })
+}
+
+/// What takes instants apart.
+struct Clock<'a> {
+    day: Divisor,
+    second: Divisor,
+    nanoseconds_per_tick: i64,
+    zone: &'a str,
+}
+
+impl<'a> Clock<'a> {
+    fn new(instants: &'a Instants) -> Self {
+        let per_second = instants.per_second().max(1);
+        Self {
+            day: instants.day(),
+            second: Divisor::new(per_second),
+            nanoseconds_per_tick: 1_000_000_000 / per_second,
+            zone: instants.zone.name(),
+        }
+    }
+
+    fn read(&self, local: i64, utc: i64) -> Moment<'a> {
+        let (days, of_day) = (self.day.floor(local), self.day.remainder(local));
+        Moment {
+            days,
+            date: Date::from_days(days),
+            second_of_day: self.second.floor(of_day),
+            nanosecond: self.second.remainder(of_day) * self.nanoseconds_per_tick,
+            offset: self.second.floor(local.wrapping_sub(utc)),
+            zone: self.zone,
+        }
+    }
 }
 
 /// One instant, taken apart as far as all formats need it.
@@ -189,20 +222,7 @@ struct Moment<'a> {
     zone: &'a str,
 }
 
-impl<'a> Moment<'a> {
-    fn new(instants: &'a Instants, local: i64, utc: i64) -> Self {
-        let (days, per_second) = (local.div_euclid(instants.per_day), instants.per_second().max(1));
-        let of_day = local.rem_euclid(instants.per_day);
-        Self {
-            days,
-            date: Date::from_days(days),
-            second_of_day: of_day / per_second,
-            nanosecond: of_day % per_second * (1_000_000_000 / per_second),
-            offset: local.wrapping_sub(utc) / per_second,
-            zone: instants.zone.name(),
-        }
-    }
-
+impl Moment<'_> {
     fn write(&self, item: &Item, out: &mut TextWriter) {
         match item {
             Item::Text(c) => out.write_char(*c),
@@ -247,7 +267,7 @@ impl<'a> Moment<'a> {
         let minutes = self.offset.unsigned_abs() / 60;
         out.write(if self.offset < 0 { "-" } else { "+" });
         write_number((minutes / 60) as i64, 2, out);
-        if minutes % 60 != 0 {
+        if !minutes.is_multiple_of(60) {
             out.write(":");
             write_number((minutes % 60) as i64, 2, out);
         }
@@ -256,18 +276,19 @@ impl<'a> Moment<'a> {
 
 /// Writes `number` with leading zeros up to `digits`.
 fn write_number(number: i64, digits: usize, out: &mut TextWriter) {
-    let mut buffer = [b'0'; 24];
-    let (mut at, mut rest) = (buffer.len(), number.unsigned_abs());
-    while rest > 0 {
-        at -= 1;
-        buffer[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    match (digits, number) {
+        (2, 0..=99) => out.write_pair(number),
+        (4, 0..=9_999) => {
+            out.write_pair(number / 100);
+            out.write_pair(number % 100);
+        }
+        (6, 0..=999_999) => {
+            out.write_pair(number / 10_000);
+            out.write_pair(number / 100 % 100);
+            out.write_pair(number % 100);
+        }
+        _ => out.write(&format!("{number:0digits$}")),
     }
-    if number < 0 {
-        out.write("-");
-    }
-    let digits = &buffer[at.min(buffer.len() - digits)..];
-    out.write(std::str::from_utf8(digits).expect("digits are ASCII"));
 }
 
 fn write_name(name: &str, style: Name, out: &mut TextWriter) {

@@ -57,7 +57,7 @@ impl Instants {
             return Ok(self.ticks.clone());
         }
         let shift = |tick: i64| self.to_local(tick).ok_or_else(|| out_of_range(tick));
-        Ok(self.ticks.try_unary::<_, Int64Type, Error>(shift)?)
+        self.ticks.try_unary::<_, Int64Type, Error>(shift)
     }
 
     /// What the clock says at `tick`.

@@ -76,7 +76,7 @@ fn with_type(ticks: Int64Array, timestamp: &DataType) -> Result<ArrayRef> {
 
 fn truncate(unit: Unit, instants: &Instants) -> Result<Int64Array> {
     let Some(unit_per_day) = unit.per_day() else {
-        return truncate_each(instants, |local| start_of_calendar_unit(unit, instants, local));
+        return truncate_to_calendar(unit, instants);
     };
     let width = Divisor::new((instants.per_day / unit_per_day).max(1));
     if instants.zone.is_at_utc() || unit_per_day >= 86_400 {
@@ -117,23 +117,77 @@ fn truncate_each(instants: &Instants, start: impl Fn(i64) -> Option<i64>) -> Res
     })
 }
 
-fn start_of_calendar_unit(unit: Unit, instants: &Instants, local: i64) -> Option<i64> {
-    first_day(unit, local.div_euclid(instants.per_day))?.checked_mul(instants.per_day)
+/// The first day of the unit that each clock's day is in.
+fn truncate_to_calendar(unit: Unit, instants: &Instants) -> Result<Int64Array> {
+    let year = |day| Date::from_days(day).year;
+    match unit {
+        Unit::Week | Unit::YearWeek => truncate_days(instants, |day| Some(monday(day))),
+        Unit::Month => truncate_days(instants, |day| Some(day + 1 - Date::from_days(day).day)),
+        Unit::Quarter => truncate_days(instants, |day| {
+            let date = Date::from_days(day);
+            Date::new(date.year, date.quarter() * 3 - 2, 1).days()
+        }),
+        Unit::IsoYear => {
+            truncate_days(instants, |day| Date::new(iso_week(day).0, 1, 4).days().map(monday))
+        }
+        Unit::Decade => truncate_days(instants, |day| new_year(year(day) / 10 * 10)),
+        Unit::Century => truncate_days(instants, |day| new_year(year(day) / 100 * 100)),
+        Unit::Millennium => truncate_days(instants, |day| new_year(year(day) / 1000 * 1000)),
+        _ => truncate_days(instants, |day| new_year(year(day))),
+    }
 }
 
-/// The first day of the unit that `day` is in.
-fn first_day(unit: Unit, day: i64) -> Option<i64> {
-    let date = Date::from_days(day);
-    let year = date.year;
-    let date = match unit {
-        Unit::Week | Unit::YearWeek => return Some(monday(day)),
-        Unit::IsoYear => return Date::new(iso_week(day).0, 1, 4).days().map(monday),
-        Unit::Month => Date { day: 1, ..date },
-        Unit::Quarter => Date::new(year, date.quarter() * 3 - 2, 1),
-        Unit::Decade => Date::new(year / 10 * 10, 1, 1),
-        Unit::Century => Date::new(year / 100 * 100, 1, 1),
-        Unit::Millennium => Date::new(year / 1000 * 1000, 1, 1),
-        _ => Date::new(year, 1, 1),
-    };
-    date.days()
+fn new_year(year: i64) -> Option<i64> {
+    Date::new(year, 1, 1).days()
+}
+
+fn truncate_days(
+    instants: &Instants,
+    first_day: impl Fn(i64) -> Option<i64>,
+) -> Result<Int64Array> {
+    let (day, per_day) = (instants.day(), instants.per_day);
+    let start = |local: i64| first_day(day.floor(local))?.checked_mul(per_day);
+    if !instants.zone.is_at_utc() {
+        return truncate_each(instants, start);
+    }
+    instants.ticks.try_unary(|tick| start(tick).ok_or_else(|| out_of_range(tick)))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::TimestampMicrosecondArray;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn days(ticks: Vec<Option<i64>>) -> Result<Vec<Option<i64>>> {
+        let array: ArrayRef = std::sync::Arc::new(TimestampMicrosecondArray::from(ticks));
+        Ok(truncate(Unit::Day, &Instants::new(&array)?)?.iter().collect())
+    }
+
+    #[test]
+    fn the_lowest_ticks_are_out_of_range_unless_null() {
+        assert!(days(vec![Some(0), Some(i64::MIN)]).is_err());
+        assert_eq!(days(vec![Some(-1), None]).unwrap(), [Some(-86_400_000_000), None]);
+        let array = TimestampMicrosecondArray::new(
+            vec![i64::MIN, 5].into(),
+            Some(vec![false, true].into()),
+        );
+        let instants = Instants::new(&(std::sync::Arc::new(array) as ArrayRef)).unwrap();
+        let truncated = truncate(Unit::Hour, &instants).unwrap();
+        assert_eq!(truncated.iter().collect::<Vec<_>>(), [None, Some(0)]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_start_is_at_or_before_and_starts_itself(tick in -(1i64 << 60)..1 << 60, unit in 0..7usize) {
+            let unit = [Unit::Minute, Unit::Hour, Unit::Day, Unit::Week, Unit::Month, Unit::Quarter, Unit::Year][unit];
+            let array: ArrayRef = std::sync::Arc::new(TimestampMicrosecondArray::from(vec![tick]));
+            let start = truncate(unit, &Instants::new(&array).unwrap()).unwrap().value(0);
+            let array: ArrayRef = std::sync::Arc::new(TimestampMicrosecondArray::from(vec![start]));
+            let again = truncate(unit, &Instants::new(&array).unwrap()).unwrap().value(0);
+            prop_assert!(start <= tick && tick - start < 366 * 86_400_000_000);
+            prop_assert_eq!(start, again);
+        }
+    }
 }
