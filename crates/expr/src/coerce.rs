@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn constants_adapt() {
         let constant = |literal: crate::Literal| literal.0;
-        use crate::build::IntoLiteral;
+        use crate::literal::IntoLiteral;
         let table = [
             (constant(5i64.into_literal()), Int8, Int8),
             (constant(5.0.into_literal()), UInt64, UInt64),

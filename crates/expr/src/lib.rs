@@ -17,6 +17,7 @@ mod expr;
 pub mod function;
 mod kernel;
 mod lazy;
+mod literal;
 mod resolve;
 mod simplify;
 mod sort_key;
@@ -26,11 +27,12 @@ mod walk;
 pub use bind::{bind, bind_predicate};
 pub use bound::BoundExpr;
 pub use build::{
-    IntoLiteral, Then, When, aggregate, call, coalesce, col, corr, count_all, covar, greatest,
-    least, len, lit, null, when,
+    Then, When, aggregate, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit,
+    null, when,
 };
 pub use display::type_name;
 pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
+pub use literal::IntoLiteral;
 pub use resolve::resolve_column;
 pub use simplify::simplify;
 pub use sort_key::SortKey;

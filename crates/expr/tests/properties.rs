@@ -1,5 +1,7 @@
 //! Kernels against naive code, row by row, on random columns with NULLs and awkward values.
 
+#![allow(clippy::unwrap_used)]
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
