@@ -85,6 +85,28 @@ fn a_type_error_names_the_function_and_its_usage() {
     );
 }
 
+#[test]
+fn bound_calls_take_dictionaries_constants_and_operators() {
+    let tickers: arrow::array::DictionaryArray<arrow::datatypes::Int32Type> =
+        [Some("abc"), None, Some("abc")].into_iter().collect();
+    let size: ArrayRef = Arc::new(Int64Array::from(vec![7, -7, 0]));
+    let columns = [("ticker", Arc::new(tickers) as ArrayRef), ("size", size)];
+    let batch = arrow::array::RecordBatch::try_from_iter(columns).unwrap();
+    let text = |expr: crate::Expr| {
+        let bound = crate::bind(&expr, &batch.schema()).unwrap();
+        let result = crate::plain(&bound.evaluate_array(&batch).unwrap()).unwrap();
+        (0..3).map(|row| render(&result.slice(row, 1))).collect::<Vec<_>>().join(", ")
+    };
+    let (ticker, size) = (|| crate::col("ticker"), || crate::col("size"));
+    assert_eq!(text(ticker().call("upper", [])), "VARCHAR 'ABC', VARCHAR NULL, VARCHAR 'ABC'");
+    assert_eq!(text(size().call("mod", [crate::lit(4)])), "BIGINT 3, BIGINT -3, BIGINT 0");
+    assert_eq!(text(size().call("div", [crate::lit(2)])), "BIGINT 3, BIGINT -3, BIGINT 0");
+    assert_eq!(
+        text(crate::call("concat", [ticker(), crate::lit("-"), size()])),
+        "VARCHAR 'abc-7', VARCHAR '--7', VARCHAR 'abc-0'"
+    );
+}
+
 fn path(file: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/function/cases").join(file)
 }
