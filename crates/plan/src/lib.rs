@@ -12,6 +12,7 @@ mod build;
 mod explain;
 mod logical;
 pub mod optimize;
+mod skip_rows;
 mod source;
 #[cfg(test)]
 mod testing;

@@ -1,5 +1,5 @@
 //! Limits move towards the rows: past projections, into sorts (which then keep the top only) and into
-//! scans (which then stop early).
+//! scans (which then stop early, and begin at the offset).
 //!
 //! ```text
 //!   Limit limit=10                         Project a * 2 AS x
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use dframe_core::Result;
 
 use crate::logical::{LogicalPlan, Scan};
+use crate::skip_rows::SkipRows;
 
 /// Pushes limits down.
 pub(super) fn apply(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -36,11 +37,25 @@ fn push(plan: LogicalPlan) -> LogicalPlan {
             let sort = LogicalPlan::Sort { input, keys, limit: smaller(top, Some(needed)) };
             over(sort, offset, limit.filter(|_| offset > 0))
         }
-        (LogicalPlan::Scan(scan), Some(needed)) if scan.filters.is_empty() => {
-            let known = smaller(scan.limit, Some(needed));
-            over(LogicalPlan::Scan(Scan { limit: known, ..scan }), offset, limit)
+        (LogicalPlan::Scan(scan), needed) if scan.filters.is_empty() => {
+            limit_scan(scan, offset, limit, needed)
         }
         (other, _) => over(other, offset, limit),
+    }
+}
+
+/// The scan of what is needed; where its source can, it begins at the offset.
+fn limit_scan(scan: Scan, offset: u64, limit: Option<u64>, needed: Option<u64>) -> LogicalPlan {
+    let rest = match (offset, scan.limit) {
+        (0, _) | (_, Some(_)) => None,
+        (offset, None) => SkipRows::of(&scan.source, offset),
+    };
+    match rest {
+        Some(source) => over(LogicalPlan::Scan(Scan { source, limit, ..scan }), 0, limit),
+        None => {
+            let known = smaller(scan.limit, needed);
+            over(LogicalPlan::Scan(Scan { limit: known, ..scan }), offset, limit)
+        }
     }
 }
 

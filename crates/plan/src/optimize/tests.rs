@@ -293,3 +293,25 @@ fn no_rules_change_nothing() {
     let same = Optimizer::off().optimize(plan.clone()).unwrap();
     assert_eq!(same.explain(), plan.explain());
 }
+
+#[test]
+fn a_scan_of_a_known_number_of_rows_begins_at_the_offset() {
+    let plan = || ticks_of(Some(100)).project(vec![col("price")]);
+    assert_optimized(
+        plan().map(|plan| plan.limit(90, None)),
+        "Scan ticks.parquet from row 90 [1 of 7 columns: price] rows≈10",
+    );
+    assert_optimized(
+        plan().map(|plan| plan.limit(30, None).limit(60, Some(5))),
+        "Limit limit=5\n  Scan ticks.parquet from row 90 [1 of 7 columns: price] limit=5 rows≈10",
+    );
+    // A filter counts the rows, or they are counted before: neither may begin elsewhere.
+    assert_optimized(
+        plan().and_then(|plan| plan.filter(col("price").gt(1))).map(|plan| plan.limit(90, None)),
+        "Limit offset=90\n  Scan ticks.parquet [1 of 7 columns: price] filters=[price > 1.0] rows≈100",
+    );
+    assert_optimized(
+        plan().map(|plan| plan.limit(90, None)).and_then(|plan| plan.filter(col("price").gt(1))),
+        "Filter price > 1.0\n  Scan ticks.parquet from row 90 [1 of 7 columns: price] rows≈10",
+    );
+}
