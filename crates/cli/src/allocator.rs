@@ -10,7 +10,8 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::ffi::{c_int, c_long};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use mimalloc::MiMalloc;
 
@@ -26,9 +27,12 @@ const PENDING_MAX: isize = 64 << 10;
 static CURRENT: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
+/// What a thread has pending before it has asked for anything.
+const NEW_THREAD: isize = isize::MIN / 2;
+
 thread_local! {
     // Constant and without a destructor: usable at any moment of a thread's life, never allocates.
-    static PENDING: Cell<isize> = const { Cell::new(0) };
+    static PENDING: Cell<isize> = const { Cell::new(NEW_THREAD) };
 }
 
 /// Counts what it passes on to mimalloc.
@@ -65,21 +69,45 @@ unsafe impl GlobalAlloc for Counting {
 fn count(bytes: isize) {
     PENDING.with(|pending| {
         let sum = pending.get() + bytes;
-        if sum.abs() < PENDING_MAX {
-            pending.set(sum);
-        } else {
-            pending.set(0);
-            flush(sum);
-        }
+        pending.set(if sum.abs() < PENDING_MAX { sum } else { settle(sum) });
     });
 }
 
+/// Adds what a thread had pending to the shared count; returns what it has pending now.
 #[cold]
-fn flush(sum: isize) {
+fn settle(sum: isize) -> isize {
+    if sum < NEW_THREAD / 2 {
+        give_back_early();
+        return sum - NEW_THREAD;
+    }
     let now = CURRENT.fetch_add(sum, Ordering::Relaxed) + sum;
     if now > PEAK.load(Ordering::Relaxed) {
         PEAK.fetch_max(now, Ordering::Relaxed);
     }
+    0
+}
+
+/// Tells mimalloc, before its first allocation, to give memory back soon. As it is, it keeps freed
+/// memory for a second, and in pieces below 2 MiB for good: a sort within 64 MiB had 215 MiB resident,
+/// now 127. `MIMALLOC_*` in the environment goes before.
+fn give_back_early() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    for (option, value) in [(ARENA_EAGER_COMMIT, 0), (PURGE_DELAY_MS, 10), (PURGE_MIN_KIB, 64)] {
+        // SAFETY: a number is stored; mimalloc ignores options it does not know.
+        unsafe { mi_option_set_default(option, value) };
+    }
+}
+
+/// Options of mimalloc 3 by their number in `mimalloc.h`.
+const ARENA_EAGER_COMMIT: c_int = 4;
+const PURGE_DELAY_MS: c_int = 15;
+const PURGE_MIN_KIB: c_int = 44;
+
+unsafe extern "C" {
+    fn mi_option_set_default(option: c_int, value: c_long);
 }
 
 #[cfg(test)]

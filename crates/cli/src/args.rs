@@ -10,7 +10,8 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use dframe::prelude::Session;
 use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
@@ -21,7 +22,7 @@ use crate::command::{Count, Generate, GroupBy, Head, Meta, Schema, Select, Tail}
 /// Reads Parquet files (one, many, directories, globs), computes on all cores inside a memory limit,
 /// and spills to disk what does not fit. Expressions are SQL, as DuckDB reads them.
 #[derive(Debug, Parser)]
-#[command(name = "dframe", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "dframe", version, max_term_width = 100)]
 #[command(
     after_help = "`dframe SUBCOMMAND --help` shows examples. Exit status: 0 ok, 1 the query or \
     the data was bad, 2 usage, 3 I/O, 4 over the memory limit, 5 out of disk, 130 interrupted."
@@ -35,25 +36,17 @@ pub struct Cli {
     pub report: ReportArgs,
 }
 
-/// The subcommands, in the order of the help.
+/// The subcommands, in the order of the help; each is described with its flags.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Aggregates of groups of rows.
     #[command(name = "groupby", visible_alias = "group-by")]
     GroupBy(GroupBy),
-    /// Columns and rows, computed and filtered.
     Select(Select),
-    /// Column names and types.
     Schema(Schema),
-    /// The first rows.
     Head(Head),
-    /// The last rows.
     Tail(Tail),
-    /// The number of rows.
     Count(Count),
-    /// What the files say of themselves.
     Meta(Meta),
-    /// Synthetic tables.
     Generate(Generate),
 }
 
@@ -61,18 +54,11 @@ impl Cli {
     /// Checks what takes more than one flag to see.
     ///
     /// # Errors
-    /// An output whose format cannot be told.
-    pub fn checked(self) -> Result<Self, clap::Error> {
-        let Some((output, explain)) = self.command.output() else { return Ok(self) };
-        match output.resolve() {
-            Err(error) if explain.is_none() => {
-                let message = match error.remedy_text() {
-                    Some(remedy) => format!("{}\n\n  tip: {remedy}\n", error.message()),
-                    None => format!("{}\n", error.message()),
-                };
-                Err(Cli::command().error(clap::error::ErrorKind::ValueValidation, message))
-            }
-            _ => Ok(self),
+    /// An output whose format cannot be told, or that is none for where it goes.
+    pub fn check(&self) -> Result<()> {
+        match self.command.output() {
+            Some((output, None)) => output.resolve().map(|_| ()),
+            _ => Ok(()),
         }
     }
 }
@@ -225,10 +211,9 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 /// A size in bytes, or a share of the machine's memory.
 fn size(text: &str) -> Result<Size> {
     let size: Size = text.parse()?;
-    match size {
-        Size::Bytes(0) => Err(Error::invalid_input("must not be 0")),
-        size => Ok(size),
-    }
+    // The session knows what is too little, and starts nothing before it runs something.
+    Session::builder().memory_limit(size).build()?;
+    Ok(size)
 }
 
 /// A size in bytes; a share has nothing to be a share of.
@@ -300,6 +285,8 @@ pub fn share(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
@@ -323,7 +310,9 @@ mod tests {
     fn every_subcommand_has_two_examples_that_parse() {
         for subcommand in Cli::command().get_subcommands() {
             let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
-            let examples: Vec<Vec<String>> = help.lines().filter_map(example).collect();
+            assert!(help.lines().all(|line| line.len() <= 80), "wraps: {help}");
+            let commands = help.replace("\\\n", " ");
+            let examples: Vec<Vec<String>> = commands.lines().filter_map(example).collect();
             assert_eq!(examples.len(), 2, "{}", subcommand.get_name());
             for words in examples {
                 let parsed = Cli::try_parse_from(&words);
@@ -332,7 +321,7 @@ mod tests {
         }
     }
 
-    /// The words of a line such as `  dframe count 'a b'`, quotes resolved.
+    /// The words of a command such as `dframe count 'a b'`, quotes resolved.
     fn example(line: &str) -> Option<Vec<String>> {
         let line = line.strip_prefix("  dframe ")?;
         let mut words = vec!["dframe".to_string()];

@@ -12,6 +12,7 @@
 
 use std::error::Error as _;
 use std::ops::Range;
+use std::path::Path;
 
 use dframe::{Error, ErrorKind, Snippet};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -64,14 +65,14 @@ pub fn text(error: &Error, style: Style) -> String {
 }
 
 /// The error as one line of JSON, without a line break.
-pub fn json(error: &Error) -> String {
+pub fn json(error: &Error, status: u8) -> String {
     let context = error.context();
     let mut object = Object::new()
         .text("level", "error")
         .text("kind", kind_name(error.kind()))
         .text("message", &headline(error));
     if let Some(file) = &context.file {
-        object = object.text("file", &file.display().to_string());
+        object = object.text("file", &file_name(file));
     }
     if let Some(row_group) = context.row_group {
         object = object.number("row_group", row_group as u64);
@@ -93,7 +94,7 @@ pub fn json(error: &Error) -> String {
     if let Some(remedy) = error.remedy_text() {
         object = object.text("remedy", remedy);
     }
-    object.number("exit_status", exit_status(error.kind()).into()).finish()
+    object.number("exit_status", status.into()).finish()
 }
 
 fn headline(error: &Error) -> String {
@@ -121,11 +122,19 @@ fn kind_name(kind: ErrorKind) -> &'static str {
 fn places(error: &Error) -> Vec<String> {
     let context = error.context();
     let told = |name: &&String| !error.message().contains(*name) && error.snippet().is_none();
-    let file = context.file.as_ref().map(|file| file.display().to_string());
+    let file = context.file.as_deref().map(file_name);
     let row_group = context.row_group.map(|index| format!("row group {index}"));
     let column = context.column.as_ref().filter(told).map(|column| format!("column '{column}'"));
     let operator = context.operator.as_ref().map(|operator| format!("in {operator}"));
     [file, row_group, column, operator].into_iter().flatten().collect()
+}
+
+/// The path, as the user knows it.
+fn file_name(path: &Path) -> String {
+    match path.starts_with("/dev/fd") {
+        true => "standard input".into(),
+        false => path.display().to_string(),
+    }
 }
 
 /// The errors below this one. A missing file's is only the message again in the system's words.
@@ -275,7 +284,7 @@ mod tests {
     fn json_is_one_line_with_everything() {
         let error = Error::invalid_input("no \"x\"").column("x").file("a b").span(0..1);
         assert_eq!(
-            json(&error.in_text("x > 1").remedy("do")),
+            json(&error.in_text("x > 1").remedy("do"), 1),
             r#"{"level":"error","kind":"invalid_input","message":"no \"x\"","file":"a b","column":"x","snippet":{"text":"x > 1","start":0,"end":1},"remedy":"do","exit_status":1}"#
         );
     }

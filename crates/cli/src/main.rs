@@ -12,6 +12,7 @@ mod allocator;
 mod args;
 mod command;
 mod error;
+mod input;
 mod json;
 mod messages;
 mod output;
@@ -23,7 +24,7 @@ mod stats;
 use std::process::ExitCode;
 
 use clap::Parser;
-use dframe::{CancelToken, ErrorKind};
+use dframe::CancelToken;
 
 use crate::args::Cli;
 use crate::messages::Messages;
@@ -33,7 +34,7 @@ use crate::query::Context;
 static ALLOCATOR: allocator::Counting = allocator::Counting;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse().and_then(Cli::checked) {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let words: Vec<String> = std::env::args().skip(1).collect();
@@ -41,16 +42,17 @@ fn main() -> ExitCode {
         }
     };
     let context = Context { messages: Messages::new(cli.report), cancel: CancelToken::new() };
+    if let Err(error) = cli.check() {
+        context.messages.error(&error, messages::USAGE);
+        return messages::USAGE.into();
+    }
     signals::install(context.cancel.clone(), context.messages);
     match command::run(cli.command, &context) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == ErrorKind::Cancelled => {
-            context.messages.error(&error);
-            signals::INTERRUPTED.into()
-        }
         Err(error) => {
-            context.messages.error(&error);
-            error::exit_status(error.kind()).into()
+            let status = error::exit_status(error.kind());
+            context.messages.error(&error, status);
+            status.into()
         }
     }
 }

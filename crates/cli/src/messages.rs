@@ -41,12 +41,12 @@ impl Messages {
         self.terminal
     }
 
-    /// Prints an error.
-    pub fn error(&self, error: &Error) {
+    /// Prints an error that the process will end with, with `status`.
+    pub fn error(&self, error: &Error, status: u8) {
         let style = Style { color: self.color, verbose: self.args.verbose };
         match self.args.error_format {
             ErrorFormat::Text => print(&error::text(error, style)),
-            ErrorFormat::Json => print(&(error::json(error) + "\n")),
+            ErrorFormat::Json => print(&(error::json(error, status) + "\n")),
         }
     }
 

@@ -43,6 +43,11 @@ impl OutputArgs {
         let output = self.unchecked(stdout().is_terminal());
         let Some(format) = output.0 else {
             let path = output.1.unwrap_or_default();
+            if path.is_dir() {
+                return Err(Error::invalid_input("the output is a directory")
+                    .file(path)
+                    .remedy("name a file in it"));
+            }
             let message = format!("the format of '{}' is unknown", path.display());
             return Err(Error::invalid_input(message).remedy(
                 "give the file a known extension, such as .csv, or name the format with -f",
@@ -95,6 +100,14 @@ impl Output {
         batches: impl Iterator<Item = Result<RecordBatch>>,
         progress: Option<&Arc<RunProgress>>,
     ) -> Result<Option<SinkReport>> {
+        let mut batches = batches.peekable();
+        // A query that fails before its first row prints no header. A file shows nothing before its
+        // end, and is made first: whether it can be is better known before the query has run.
+        if self.path.is_none()
+            && let Some(Err(error)) = batches.next_if(Result::is_err)
+        {
+            return Err(error);
+        }
         let mut sink =
             match create_sink(self.target(progress)?, self.format, schema, &self.options()) {
                 Err(error) if is_broken_pipe(&error) => return Ok(None),

@@ -18,6 +18,7 @@ use dframe::sql::{parse_expr, parse_keys};
 use dframe::{CancelToken, Error, Format, Result};
 
 use crate::args::{ExecutorChoice, Explain, InputArgs, OutputArgs, RunArgs};
+use crate::input::{CopyRoom, Input};
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::progress::{RunProgress, Ticker, grouped};
@@ -42,6 +43,8 @@ pub struct Query<'a> {
     progress: Arc<RunProgress>,
     /// What the user wrote, for errors of the run.
     texts: Vec<String>,
+    /// Open for as long as it is read.
+    input: Option<Input>,
 }
 
 impl<'a> Query<'a> {
@@ -74,12 +77,17 @@ impl<'a> Query<'a> {
         }
         let session = builder.build()?;
         context.messages.detail(&settings(&session, run));
-        Ok(Self { context, run, output, session, stats, progress, texts: vec![] })
+        Ok(Self { context, run, output, session, stats, progress, texts: vec![], input: None })
     }
 
     /// The rows of the files.
-    pub fn scan(&self, input: &InputArgs) -> Result<LazyFrame> {
-        self.session.scan_parquet(&input.files)
+    pub fn scan(&mut self, args: &InputArgs) -> Result<LazyFrame> {
+        let temp_dir = self.run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let room = CopyRoom { temp_dir: &temp_dir, limit: self.run.temp_limit };
+        let input = Input::open(args, room, &self.context.cancel)?;
+        let frame = self.session.scan_parquet(&input.paths)?;
+        self.input = Some(input);
+        Ok(frame)
     }
 
     /// Whether the result is printed as a table.

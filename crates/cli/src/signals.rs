@@ -5,19 +5,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dframe::CancelToken;
+use dframe::{CancelToken, ErrorKind};
 
+use crate::error::exit_status;
 use crate::messages::{Messages, print};
-
-/// The status of an interrupted process.
-pub const INTERRUPTED: u8 = 130;
 
 /// Cancels `cancel` on SIGINT, SIGTERM and SIGHUP; the second of them ends the process.
 pub fn install(cancel: CancelToken, messages: Messages) {
     let told = AtomicBool::new(false);
     let handler = move || {
         if told.swap(true, Ordering::AcqRel) {
-            std::process::exit(INTERRUPTED.into());
+            std::process::exit(exit_status(ErrorKind::Cancelled).into());
         }
         cancel.cancel();
         if messages.on_terminal() && !messages.quiet() {

@@ -65,14 +65,14 @@ fn text(run: &StatsReading, memory: Memory) -> String {
     ];
     let mut out = String::new();
     for (name, value) in lines {
-        out.push_str(&format!("{name:<24} {value}\n"));
+        out.push_str(&format!("{name:<28} {value}\n"));
     }
     let mut operators: Vec<_> = run.operators.iter().collect();
     operators.sort_by_key(|(name, stats)| (std::cmp::Reverse(stats.busy), *name));
     for (name, stats) in operators {
         let seconds = stats.busy.as_secs_f64();
         let rows = grouped(stats.rows);
-        out.push_str(&format!("time in {name:<16} {seconds:.3} s, {rows} rows out\n"));
+        out.push_str(&format!("time in {name:<20} {seconds:.3} s, {rows} rows out\n"));
     }
     out
 }
@@ -132,12 +132,12 @@ mod tests {
         let (run, memory) = example();
         let text = text(&run, memory);
         for line in [
-            "wall time                2.250 s",
-            "rows read                1,234,567",
-            "spilled                  2.0 KiB in 2 chunks",
-            "peak memory (allocator)  2.0 MiB",
-            "peak memory (resident)   unknown",
-            "time in filter           1.500 s, 1,000 rows out",
+            "wall time                    2.250 s",
+            "rows read                    1,234,567",
+            "spilled                      2.0 KiB in 2 chunks",
+            "peak memory (allocator)      2.0 MiB",
+            "peak memory (resident)       unknown",
+            "time in filter               1.500 s, 1,000 rows out",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -13,9 +13,12 @@ use crate::query::{Context, Query, joined};
 /// Without --agg: the count, and for every numeric column its sum, mean, min and max, as PRICE_sum and so
 /// on. Without --by: one row over all rows. A table is ordered by the keys unless --sort says otherwise.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  dframe groupby data/flights.parquet --by origin --agg \"count(*) as n, mean(delay) as delay\" --sort \"n desc\" --limit 5
-  dframe groupby data/ticks.parquet --by \"ticker, date_trunc('hour', ts) as hour\" --agg \"sum(price*size)/sum(size) as vwap\" --having \"count(*) > 100\" -o vwap.csv")]
+#[command(after_help = r#"Examples:
+  dframe groupby data/flights.parquet --by origin \
+      --agg "count(*) as n, mean(delay) as delay" --sort "n desc" --limit 5
+  dframe groupby data/ticks.parquet --by "ticker, date_trunc('hour', ts) as hour" \
+      --agg "sum(price*size)/sum(size) as vwap" --having "count(*) > 100"
+"#)]
 pub struct GroupBy {
     /// What is read.
     #[command(flatten)]

@@ -18,7 +18,7 @@ pub struct Head {
     #[command(flatten)]
     input: InputArgs,
     /// Number of rows
-    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = row_count)]
+    #[arg(short = 'n', long, allow_negative_numbers = true, value_name = "N", default_value = "10", value_parser = row_count)]
     rows: u64,
     /// Where the result goes.
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Head {
 
 /// Shows the first rows.
 pub fn run(args: &Head, context: &Context) -> Result<()> {
-    let query = Query::new(&args.run, &args.output, context)?;
+    let mut query = Query::new(&args.run, &args.output, context)?;
     let rows = query.scan(&args.input)?;
     query.finish(rows.limit(args.rows))
 }

@@ -10,6 +10,7 @@ use dframe::expr::type_name;
 use dframe::io::{ColumnMeta, FileMeta, ParquetSource, RowGroupMeta};
 
 use crate::args::{InputArgs, OutputArgs};
+use crate::input::{CopyRoom, Input};
 use crate::query::Context;
 
 /// Show what files say of themselves
@@ -35,9 +36,11 @@ pub struct Meta {
 }
 
 /// Describes the files.
-pub fn run(args: &Meta, _context: &Context) -> Result<()> {
+pub fn run(args: &Meta, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
-    let source = ParquetSource::open(&args.input.files)?;
+    let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
+    let input = Input::open(&args.input, room, &context.cancel)?;
+    let source = ParquetSource::open(&input.paths)?;
     let batch = match (args.columns, args.row_groups) {
         (true, _) => columns(&source.describe_files()?)?,
         (_, true) => row_groups(&source.describe_row_groups()?)?,

@@ -9,6 +9,7 @@ use dframe::expr::type_name;
 use dframe::prelude::Session;
 
 use crate::args::{InputArgs, OutputArgs};
+use crate::input::{CopyRoom, Input};
 use crate::query::Context;
 
 /// Show column names and types
@@ -29,9 +30,11 @@ pub struct Schema {
 }
 
 /// Shows the columns.
-pub fn run(args: &Schema, _context: &Context) -> Result<()> {
+pub fn run(args: &Schema, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
-    let schema = Session::default().scan_parquet(&args.input.files)?.schema()?;
+    let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
+    let input = Input::open(&args.input, room, &context.cancel)?;
+    let schema = Session::default().scan_parquet(&input.paths)?.schema()?;
     let fields = schema.fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
     let types = fields.iter().map(|field| type_name(field.data_type()));

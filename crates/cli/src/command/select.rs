@@ -12,9 +12,11 @@ use crate::query::{Context, Query, joined};
 /// Without --columns: all columns. The order of the steps is that of SQL: where, columns, distinct, sort,
 /// offset, limit.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  dframe select data/flights.parquet --columns \"origin, destination, delay / 60 as hours\" --where \"delay > 600\" --sort \"hours desc\"
-  dframe select data/ticks.parquet --columns ticker --distinct --sort ticker --limit 3 -f csv")]
+#[command(after_help = r#"Examples:
+  dframe select data/flights.parquet --where "delay > 600" \
+      --columns "origin, destination, delay / 60 as hours" --sort "hours desc"
+  dframe select data/ticks.parquet --columns ticker --distinct --limit 3 -f csv
+"#)]
 pub struct Select {
     /// What is read.
     #[command(flatten)]
