@@ -421,9 +421,8 @@ fn no_operation(left: &DataType, op: BinaryOp, right: &DataType) -> Error {
 }
 
 fn unknown_function(name: &str) -> Error {
-    let own = ["coalesce", "ifnull", "greatest", "least", "nullif"];
     let error = Error::invalid_input(format!("function '{name}' does not exist"));
-    match nearest(name, function::names().chain(own)).first() {
+    match nearest(name, function::names()).first() {
         Some(nearest) => error.remedy(format!("did you mean '{nearest}'?")),
         None => error,
     }

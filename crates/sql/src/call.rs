@@ -97,7 +97,7 @@ impl Converter<'_> {
 fn aggregate(name: &str, has_args: bool) -> Option<(AggregateFunction, bool)> {
     match name {
         "n_unique" | "nunique" => Some((AggregateFunction::Count, true)),
-        _ if has_args && function::lookup(name).is_some() => None,
+        _ if has_args && function::exists(name) => None,
         _ => AggregateFunction::parse(name).map(|function| (function, false)),
     }
 }
@@ -115,7 +115,7 @@ fn check_all(function: &AggregateFunction, args: &Args, distinct: bool, span: Sp
 }
 
 fn scalar(name: String, args: Args, filtered: bool, span: Span) -> Result<Expr> {
-    if function::lookup(&name).is_none() {
+    if !function::exists(&name) {
         return Err(unknown(&name, span));
     }
     let error = if args.distinct || filtered {
@@ -139,7 +139,10 @@ fn unknown(name: &str, span: Span) -> Error {
     let nearest = nearest(name);
     let error = match nearest.as_slice() {
         [] => error,
-        names => error.remedy(format!("did you mean {}?", names.join(" or "))),
+        names => {
+            let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+            error.remedy(format!("did you mean {}?", quoted.join(" or ")))
+        }
     };
     at(error, span)
 }

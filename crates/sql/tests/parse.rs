@@ -267,6 +267,20 @@ fn types() {
 }
 
 #[test]
+fn every_function_and_form_can_be_called() {
+    use dframe_expr::function::{FORMS, functions};
+    let functions = functions().flat_map(|function| function.names);
+    for name in functions.chain(FORMS.iter().flat_map(|form| form.names)) {
+        assert!(matches!(parsed(&format!("{name}(a, b)")), Expr::Call { .. }), "{name}");
+    }
+    let schema = Schema::new(vec![Field::new("a", DataType::Int64, true)]);
+    for form in FORMS.iter().flat_map(|form| form.names) {
+        let bound = bind(&parsed(&format!("{form}(a, 2)")), &schema.clone().into());
+        assert_eq!(bound.unwrap_or_else(|e| panic!("{form}: {e}")).data_type(), &DataType::Int64);
+    }
+}
+
+#[test]
 fn calls() {
     assert_eq!(parsed("UPPER(a)"), call("upper", [col("a")]));
     assert_eq!(parsed("substring(a from 2 for 3)"), parsed("substring(a, 2, 3)"));
@@ -448,7 +462,7 @@ fn errors_say_what_and_where() {
         assert_eq!(error.message(), message, "{text}");
         assert_eq!(marked(&error).as_deref(), Some(place), "{text}");
     }
-    assert_eq!(failed("sume(x)").remedy_text(), Some("did you mean sum or some?"));
+    assert_eq!(failed("sume(x)").remedy_text(), Some("did you mean 'sum' or 'some'?"));
     assert!(parse_expr("a, b").unwrap_err().to_string().contains("found 2"));
     assert!(parse_expr("a as b").is_err());
     assert!(parse_expr("*").is_err());

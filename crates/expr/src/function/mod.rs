@@ -116,12 +116,50 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     BY_NAME.get(name).copied()
 }
 
+/// A call that is no [`Function`], because it computes only the arguments it needs or is an operator by
+/// another name: the binder knows what it means.
+pub struct Form {
+    /// The name, then its aliases, in lower case.
+    pub names: &'static [&'static str],
+    /// One line for documentation.
+    pub usage: &'static str,
+}
+
+/// Every form.
+pub static FORMS: [Form; 6] = [
+    Form {
+        names: &["coalesce", "ifnull"],
+        usage: "coalesce(value, ...): the first that is not NULL",
+    },
+    Form { names: &["nullif"], usage: "nullif(a, b): NULL where they are equal, else a" },
+    Form { names: &["greatest"], usage: "greatest(value, ...): NULLs are left out" },
+    Form { names: &["least"], usage: "least(value, ...): NULLs are left out" },
+    Form { names: &["mod"], usage: "mod(a, b): a % b" },
+    Form { names: &["div", "divide"], usage: "div(a, b): a // b" },
+];
+
+/// Whether something called `name`, which is in lower case, can be called: a function or a form.
+pub fn exists(name: &str) -> bool {
+    lookup(name).is_some() || FORMS.iter().any(|form| form.names.contains(&name))
+}
+
 /// Every name and alias, for suggestions.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    functions().flat_map(|function| function.names.iter().copied())
+    let forms = FORMS.iter().flat_map(|form| form.names);
+    functions().flat_map(|function| function.names).chain(forms).copied()
 }
 
 /// Every function, by family.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
-    [numeric::LIST, string::LIST, pattern::LIST, temporal::LIST].into_iter().flatten()
+    families().into_iter().flat_map(|(_, functions)| functions)
+}
+
+/// The families of functions, by name.
+pub fn families() -> [(&'static str, &'static [Function]); 4] {
+    [
+        ("numbers", numeric::LIST),
+        ("text", string::LIST),
+        ("patterns", pattern::LIST),
+        ("dates and times", temporal::LIST),
+    ]
 }
