@@ -72,7 +72,7 @@ fn text(run: &StatsReading, memory: Memory) -> String {
     for (name, stats) in operators {
         let seconds = stats.busy.as_secs_f64();
         let rows = grouped(stats.rows);
-        out.push_str(&format!("time in {name:<20} {seconds:.3} s, {rows} rows out\n"));
+        out.push_str(&format!("time in {name:<20} {seconds:.3} s, {rows} rows\n"));
     }
     out
 }
@@ -137,7 +137,7 @@ mod tests {
             "spilled                      2.0 KiB in 2 chunks",
             "peak memory (allocator)      2.0 MiB",
             "peak memory (resident)       unknown",
-            "time in filter               1.500 s, 1,000 rows out",
+            "time in filter               1.500 s, 1,000 rows",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -63,7 +63,7 @@ pub enum Event {
         operator: &'static str,
         /// The time.
         busy: Duration,
-        /// The rows that came out of it.
+        /// The rows that went through it.
         rows: u64,
     },
 }

@@ -60,7 +60,7 @@ impl Default for RunStats {
 pub struct OperatorStats {
     /// The time it held cores.
     pub busy: Duration,
-    /// The rows that came out.
+    /// The rows that went through it.
     pub rows: u64,
 }
 

@@ -1,7 +1,7 @@
 //! The logical plan: what the user asked, as a tree of data.
 //!
 //! A node says what comes out, not how. It holds expressions by name, checked when the node is made
-//! (see the builders in `build.rs`); nothing here knows tasks, threads or files' formats.
+//! (see the builders in `build/`); nothing here knows tasks, threads or files' formats.
 
 use std::sync::Arc;
 
