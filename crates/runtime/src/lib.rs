@@ -32,7 +32,7 @@ pub use chunk::Chunk;
 pub use measure::batch_bytes;
 pub use part::{Part, PartReader};
 pub use run::{Executor, Run};
-pub use spill::sweep;
+pub use spill::{abandon, sweep};
 pub use store::{ChunkStore, SpillWriter, StoreOptions};
 pub use sync::SyncExecutor;
 pub use task::{Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext, TaskGraph};

@@ -120,6 +120,18 @@ impl Part {
         self.labels.spans.iter().map(|span| (span.bucket, span.rows, span.bytes)).collect()
     }
 
+    /// The rows of a bucket.
+    pub fn bucket_rows(&self, bucket: u32) -> u64 {
+        let spans = &self.labels.spans;
+        let found = spans.binary_search_by_key(&bucket, |span| span.bucket);
+        found.map_or(0, |index| spans[index].rows)
+    }
+
+    /// The lowest bucket that has batches.
+    pub fn first_bucket(&self) -> Option<u32> {
+        self.labels.spans.first().map(|span| span.bucket)
+    }
+
     /// Whether the batches are on disk.
     pub fn is_spilled(&self) -> bool {
         matches!(*self.state(), State::Disk { .. })

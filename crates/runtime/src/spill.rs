@@ -114,6 +114,29 @@ pub fn sweep(temp_dir: &Path) {
     }
 }
 
+/// Removes what this process has spilled to `parent`, in use or not: for a process that ends now.
+pub fn abandon(parent: &Path) {
+    let own = format!("dframe-{}-", std::process::id());
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with(&own) && is_spill_name(name)) {
+            // Whoever still spills may put a file there while it is being emptied.
+            let _ = (0..ATTEMPTS).find(|_| remove(&entry.path()).is_ok());
+        }
+    }
+}
+
+/// Removes a spill directory, the lock last: what is left without it, nobody would sweep.
+fn remove(directory: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)?.flatten() {
+        if entry.file_name() != LOCK {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    std::fs::remove_file(directory.join(LOCK))?;
+    std::fs::remove_dir(directory)
+}
+
 /// Whether `name` is `dframe-<pid>-<random>`: a user's own `dframe-...` directory is not ours to remove.
 fn is_spill_name(name: &str) -> bool {
     let Some((pid, random)) = name.strip_prefix("dframe-").and_then(|rest| rest.split_once('-'))
@@ -236,6 +259,16 @@ mod tests {
             }
         });
         assert_eq!(names(temp.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn abandoning_removes_what_is_in_use() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = SpillDir::create(temp.path(), None).unwrap();
+        std::fs::write(dir.new_path(), "spilled").unwrap();
+        std::fs::create_dir(temp.path().join("dframe-1-Others")).unwrap();
+        abandon(temp.path());
+        assert_eq!(names(temp.path()), ["dframe-1-Others"]);
     }
 
     #[test]

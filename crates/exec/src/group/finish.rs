@@ -59,6 +59,10 @@ impl Finish<'_> {
     ) -> Result<()> {
         let mut state = GroupState::new(self.spec)?;
         let mut held = self.context.budget.reservation();
+        let expected = raw_rows(parts, bucket) / 2;
+        if held.try_grow(state.memory_for(expected)) {
+            state.reserve(expected);
+        }
         let mut batches = batches_of(parts, bucket);
         while let Some((tag, batch)) = batches.next().transpose()? {
             self.context.cancel.check()?;
@@ -151,6 +155,12 @@ impl Finish<'_> {
     ) -> Result<()> {
         (0..radix.buckets()).try_for_each(|bucket| self.bucket(&parts, bucket, radix, output))
     }
+}
+
+/// The rows of a bucket that no task has aggregated, because most of them are groups of their own.
+fn raw_rows(parts: &[Arc<Part>], bucket: u32) -> usize {
+    let raw = parts.iter().filter(|part| part.tag() == TAG_RAW);
+    raw.map(|part| part.bucket_rows(bucket) as usize).sum()
 }
 
 /// Bytes of batches that are cut together, so that the pieces are not too small.

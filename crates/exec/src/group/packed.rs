@@ -89,6 +89,19 @@ impl<K: PackedKey> PackedTable<K> {
         self.next - 1
     }
 
+    /// Makes room for so many keys at once.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        let slots = slots_for(keys);
+        if slots > self.slots.len() {
+            self.resize(slots);
+        }
+    }
+
+    /// The memory that a table of so many keys takes.
+    pub(crate) fn memory_for(keys: usize) -> usize {
+        slots_for(keys) * size_of::<Entry<K>>()
+    }
+
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
         self.slots.capacity() * size_of::<Entry<K>>()
@@ -109,7 +122,10 @@ impl<K: PackedKey> PackedTable<K> {
 
     #[cold]
     fn grow(&mut self) {
-        let slots = (self.slots.len() * 2).max(SLOTS_MIN);
+        self.resize((self.slots.len() * 2).max(SLOTS_MIN));
+    }
+
+    fn resize(&mut self, slots: usize) {
         let free = Entry { key: K::default(), group: FREE };
         let old = std::mem::replace(&mut self.slots, vec![free; slots]);
         for entry in old.into_iter().filter(|entry| entry.group != FREE) {
@@ -117,6 +133,11 @@ impl<K: PackedKey> PackedTable<K> {
             self.slots[slot] = entry;
         }
     }
+}
+
+/// The slots that hold so many keys at 50 % load.
+fn slots_for(keys: usize) -> usize {
+    (keys * 2).next_power_of_two().max(SLOTS_MIN)
 }
 
 #[cfg(test)]

@@ -48,6 +48,16 @@ impl GroupState {
         self.table.len()
     }
 
+    /// Makes room in the table for so many groups.
+    pub(crate) fn reserve(&mut self, groups: usize) {
+        self.table.reserve(groups);
+    }
+
+    /// The memory that a table of so many groups takes.
+    pub(crate) fn memory_for(&self, groups: usize) -> usize {
+        self.table.memory_for(groups)
+    }
+
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
         let states: usize = self.accumulators.iter().map(|state| state.memory()).sum();

@@ -161,6 +161,21 @@ impl GroupTable {
         hashes
     }
 
+    /// Makes room for so many groups, where the way of looking up knows how.
+    pub(crate) fn reserve(&mut self, groups: usize) {
+        if let Lookup::Wide { table, .. } | Lookup::Narrow(table) = &mut self.lookup {
+            table.reserve(groups);
+        }
+    }
+
+    /// The memory that [`GroupTable::reserve`] takes.
+    pub(crate) fn memory_for(&self, groups: usize) -> usize {
+        match &self.lookup {
+            Lookup::Wide { .. } | Lookup::Narrow(_) => PackedTable::<u64>::memory_for(groups),
+            _ => 0,
+        }
+    }
+
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
         let columns: usize = self.columns.iter().map(KeyColumn::memory).sum();
