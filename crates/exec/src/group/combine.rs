@@ -106,7 +106,8 @@ impl Combine<'_> {
             };
             (rows_in, rows_out) = (rows_in + rows, rows_out + batch.num_rows());
             let granted = held.try_grow(batch_bytes(&batch));
-            let tried = bucket == TRIAL_BUCKETS && rows_out as f64 > MERGED_SHARE_MAX * rows_in as f64;
+            let tried =
+                bucket == TRIAL_BUCKETS && rows_out as f64 > MERGED_SHARE_MAX * rows_in as f64;
             if tried || !granted {
                 return Ok(None);
             }

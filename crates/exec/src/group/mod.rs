@@ -22,6 +22,8 @@ mod radix;
 mod spec;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use combine::combine;
 pub(crate) use finish::finish_bucket;
