@@ -64,17 +64,35 @@ impl Cli {
 }
 
 impl Command {
+    /// Where the run may leave temporary files.
+    pub fn temp_dir(&self) -> PathBuf {
+        let dir = self.run().and_then(|run| run.temp_dir.clone());
+        dir.unwrap_or_else(std::env::temp_dir)
+    }
+
     /// The output flags, and what is to be explained instead.
     fn output(&self) -> Option<(&OutputArgs, Option<Explain>)> {
+        let output = match self {
+            Command::GroupBy(args) => &args.output,
+            Command::Select(args) => &args.output,
+            Command::Schema(args) => &args.output,
+            Command::Head(args) => &args.output,
+            Command::Tail(args) => &args.output,
+            Command::Count(args) => &args.output,
+            Command::Meta(args) => &args.output,
+            Command::Generate(_) => return None,
+        };
+        Some((output, self.run().and_then(|run| run.watch.explain)))
+    }
+
+    fn run(&self) -> Option<&RunArgs> {
         match self {
-            Command::GroupBy(args) => Some((&args.output, args.run.watch.explain)),
-            Command::Select(args) => Some((&args.output, args.run.watch.explain)),
-            Command::Head(args) => Some((&args.output, args.run.watch.explain)),
-            Command::Tail(args) => Some((&args.output, args.run.watch.explain)),
-            Command::Count(args) => Some((&args.output, args.run.watch.explain)),
-            Command::Schema(args) => Some((&args.output, None)),
-            Command::Meta(args) => Some((&args.output, None)),
-            Command::Generate(_) => None,
+            Command::GroupBy(args) => Some(&args.run),
+            Command::Select(args) => Some(&args.run),
+            Command::Head(args) => Some(&args.run),
+            Command::Tail(args) => Some(&args.run),
+            Command::Count(args) => Some(&args.run),
+            Command::Schema(_) | Command::Meta(_) | Command::Generate(_) => None,
         }
     }
 }
@@ -260,7 +278,7 @@ fn fraction_of(fraction: &str, factor: u64) -> Option<u64> {
     let fraction = fraction.trim_end_matches('0');
     let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let value: u64 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
-    (factor % scale == 0 || value == 0).then(|| value * (factor / scale))
+    (factor.is_multiple_of(scale) || value == 0).then(|| value * (factor / scale))
 }
 
 /// An expression or a list of them: an empty one is mostly an empty shell variable.

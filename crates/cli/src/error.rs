@@ -147,7 +147,8 @@ fn causes(error: &Error, verbose: bool) -> Vec<String> {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound);
         let text = cause.to_string();
-        let told = causes.iter().any(|earlier| earlier.contains(&text));
+        let earlier = causes.iter().map(String::as_str).chain([error.message()]);
+        let told = earlier.into_iter().any(|earlier| earlier.contains(&text));
         if !told && (verbose || !missing) {
             causes.push(text);
         }

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         context.messages.error(&error, messages::USAGE);
         return messages::USAGE.into();
     }
-    signals::install(context.cancel.clone(), context.messages);
+    signals::install(context.cancel.clone(), context.messages, cli.command.temp_dir());
     match command::run(cli.command, &context) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -23,6 +23,14 @@ pub struct Messages {
 }
 
 impl Messages {
+    /// Errors only, as text.
+    #[cfg(test)]
+    pub fn silent() -> Self {
+        let error_format = ErrorFormat::Text;
+        let args = ReportArgs { error_format, quiet: true, verbose: false };
+        Self { args, terminal: false, color: false }
+    }
+
     /// As the flags say; colors on a terminal, unless `NO_COLOR` is set.
     pub fn new(args: ReportArgs) -> Self {
         let terminal = stderr().is_terminal();
@@ -31,14 +39,14 @@ impl Messages {
         Self { args, terminal, color: terminal && !unwanted && !dumb }
     }
 
-    /// Whether only errors are wanted.
-    pub fn quiet(&self) -> bool {
-        self.args.quiet
+    /// Whether lines may be drawn and erased: on a terminal, for people, unless unwanted.
+    pub fn draws(&self) -> bool {
+        self.terminal && !self.args.quiet && self.args.error_format == ErrorFormat::Text
     }
 
-    /// Whether somebody is probably watching.
-    pub fn on_terminal(&self) -> bool {
-        self.terminal
+    /// Prints how far a run is.
+    pub fn progress(&self, text: &str) {
+        self.line("progress", text);
     }
 
     /// Prints an error that the process will end with, with `status`.

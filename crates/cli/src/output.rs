@@ -18,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 use dframe::io::{
     Format, SinkOptions, SinkReport, TableOptions, Target, create_sink, is_broken_pipe,
 };
-use dframe::{Error, Result};
+use dframe::{Error, ErrorKind, Result};
 
 use crate::args::OutputArgs;
 use crate::progress::RunProgress;
@@ -108,20 +108,33 @@ impl Output {
         {
             return Err(error);
         }
-        let mut sink =
-            match create_sink(self.target(progress)?, self.format, schema, &self.options()) {
-                Err(error) if is_broken_pipe(&error) => return Ok(None),
-                other => other?,
-            };
-        for batch in batches {
-            match sink.write(&batch?) {
-                Err(error) if is_broken_pipe(&error) => return Ok(None),
-                other => other?,
-            }
-        }
-        match sink.finish() {
+        match self.write_all(schema, &mut batches, progress) {
             Err(error) if is_broken_pipe(&error) => Ok(None),
             other => other.map(Some),
+        }
+    }
+
+    fn write_all(
+        &self,
+        schema: SchemaRef,
+        batches: &mut dyn Iterator<Item = Result<RecordBatch>>,
+        progress: Option<&Arc<RunProgress>>,
+    ) -> Result<SinkReport> {
+        let target = self.target(progress)?;
+        let mut sink = create_sink(target, self.format, schema, &self.options())?;
+        for batch in batches {
+            sink.write(&batch?).map_err(|error| self.named(error))?;
+        }
+        sink.finish().map_err(|error| self.named(error))
+    }
+
+    /// The error of a sink, with the name of what could not be written.
+    fn named(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Io | ErrorKind::OutOfDisk => {
+                error.file(self.path().unwrap_or(Path::new("standard output")))
+            }
+            _ => error,
         }
     }
 
@@ -134,7 +147,8 @@ impl Output {
             Some(path) => std::fs::write(path, text)
                 .map_err(|error| Error::io("cannot write the file", error).file(path)),
             None => raw_stdout().and_then(|mut out| {
-                out.write_all(text.as_bytes()).map_err(|error| Error::io("cannot write", error))
+                out.write_all(text.as_bytes())
+                    .map_err(|error| self.named(Error::io("cannot write", error)))
             }),
         };
         match written {

@@ -8,7 +8,6 @@
 //! other. It is drawn by whichever worker reports an event when the time has come; no thread waits for
 //! another to draw.
 
-use std::io::{Write, stderr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ use dframe::size::format_bytes;
 use dframe::{Event, Observer};
 
 use crate::args::ProgressChoice;
-use crate::messages::Messages;
+use crate::messages::{Messages, print};
 
 /// The time between two lines, and before the first.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -29,6 +28,7 @@ pub struct Ticker {
     /// When the next line is due, in milliseconds from the start; `u64::MAX` for never.
     due: AtomicU64,
     terminal: bool,
+    messages: Messages,
     /// Whether a line stands on the terminal; held while one is drawn.
     drawn: Mutex<bool>,
 }
@@ -37,7 +37,7 @@ impl Ticker {
     /// Draws where `choice` says.
     pub fn new(choice: ProgressChoice, messages: Messages) -> Self {
         let wanted = match choice {
-            ProgressChoice::Auto => messages.on_terminal() && !messages.quiet(),
+            ProgressChoice::Auto => messages.draws(),
             ProgressChoice::Always => true,
             ProgressChoice::Never => false,
         };
@@ -45,7 +45,8 @@ impl Ticker {
         Self {
             started: Instant::now(),
             due: AtomicU64::new(due),
-            terminal: messages.on_terminal(),
+            terminal: messages.draws(),
+            messages,
             drawn: Mutex::new(false),
         }
     }
@@ -66,8 +67,10 @@ impl Ticker {
             && let Ok(mut drawn) = self.drawn.try_lock()
         {
             let text = format!("{}, {:.1} s", line(), elapsed.as_secs_f64());
-            let text = if self.terminal { format!("\r\x1b[K{text}") } else { text + "\n" };
-            let _ = stderr().lock().write_all(text.as_bytes());
+            match self.terminal {
+                true => print(&format!("\r\x1b[K{text}")),
+                false => self.messages.progress(&text),
+            }
             *drawn = self.terminal;
         }
     }
@@ -78,7 +81,7 @@ impl Ticker {
         if let Ok(mut drawn) = self.drawn.lock()
             && std::mem::take(&mut *drawn)
         {
-            let _ = stderr().lock().write_all(b"\r\x1b[K");
+            print("\r\x1b[K");
         }
     }
 }
@@ -144,7 +147,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -168,6 +171,7 @@ mod tests {
             started: Instant::now(),
             due: AtomicU64::new(u64::MAX),
             terminal: false,
+            messages: Messages::silent(),
             drawn: Mutex::new(false),
         };
         let progress = RunProgress::new(ticker);

@@ -19,7 +19,7 @@ use crate::query::Context;
 /// of rows.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  dframe generate ticks --rows 100k --tickers 500 --compression zstd -o ticks.parquet
+  dframe generate ticks --rows 100k --compression zstd -o ticks.parquet
   dframe generate groupby --rows 2.5M --k 10 --nulls 5% --files 4 -o parts")]
 pub struct Generate {
     /// The table: ticks is trades of a stock market, groupby that of the H2O db-benchmark

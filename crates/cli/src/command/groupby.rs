@@ -16,7 +16,7 @@ use crate::query::{Context, Query, joined};
 #[command(after_help = r#"Examples:
   dframe groupby data/flights.parquet --by origin \
       --agg "count(*) as n, mean(delay) as delay" --sort "n desc" --limit 5
-  dframe groupby data/ticks.parquet --by "ticker, date_trunc('hour', ts) as hour" \
+  dframe groupby data/ticks.parquet --by "ticker, date_trunc('hour', ts) as h" \
       --agg "sum(price*size)/sum(size) as vwap" --having "count(*) > 100"
 "#)]
 pub struct GroupBy {
@@ -59,7 +59,7 @@ pub fn run(args: &GroupBy, context: &Context) -> Result<()> {
     let ordered = match joined(&args.sort) {
         Some(text) => query.sort(groups, &text)?,
         None if query.shows_table() && !keys.is_empty() => {
-            groups.sort(keys.iter().map(|key| col(&key.output_name())))
+            groups.sort(keys.iter().map(|key| col(key.output_name())))
         }
         None => groups,
     };
