@@ -4,9 +4,8 @@ use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, IntervalUnit};
 use dframe_core::{Error, Result};
-use dframe_expr::{Expr, Literal, Span};
+use dframe_expr::{BinaryOp, Expr, Literal, Span};
 
-use crate::call::call;
 use crate::literal::typed;
 
 /// The interval that `value` and `unit`, in lower case, make.
@@ -17,18 +16,11 @@ pub(crate) fn interval(value: Expr, unit: Option<&str>, span: Span) -> Result<Ex
         (Expr::Literal(literal), Some(unit)) => {
             typed(&format!("{} {unit}", text(&literal)?), to, span)
         }
-        (value, Some(unit)) => call(&function(unit), vec![value], span),
+        (value, Some(unit)) => {
+            Ok(value.binary(BinaryOp::Multiply, typed(&format!("1 {unit}"), to, span)?))
+        }
         (_, None) => Err(Error::invalid_input("an interval needs a unit")
             .remedy("write one behind it, as in INTERVAL (n) DAY")),
-    }
-}
-
-/// The function that makes an interval of a number that is not constant: `to_days`.
-fn function(unit: &str) -> String {
-    match unit.trim_end_matches('s') {
-        "century" | "centurie" => "to_centuries".to_string(),
-        "millennium" | "millennia" => "to_millennia".to_string(),
-        unit => format!("to_{unit}s"),
     }
 }
 

@@ -147,6 +147,19 @@ fn numbers() {
     let wide = literal("9223372036854775808");
     assert_eq!(wide.0.data_type(), &DataType::Decimal128(38, 0));
     assert_eq!(wide.0.as_primitive::<Decimal128Type>().value(0), 1 << 63);
+    for (text, unscaled, precision, scale) in [
+        ("8316713844486150534.6222494538631034188", 83167138444861505346222494538631034188, 38, 19),
+        ("-0.12345678901234567890", -1234567890123456789, 19, 19),
+        ("100000000000000000.01", 10000000000000000001, 20, 2),
+    ] {
+        let long = literal(text);
+        assert_eq!(long.0.data_type(), &DataType::Decimal128(precision, scale), "{text}");
+        assert_eq!(long.0.as_primitive::<Decimal128Type>().value(0), unscaled, "{text}");
+    }
+    for text in ["0.30000000000000004", "-0.0", "00.50", "5.", "1.23456789012345678901e5"] {
+        let value = literal(text).0.as_primitive::<Float64Type>().value(0);
+        assert_eq!(value.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+    }
     let widest: &Decimal128Array = &literal(&"9".repeat(38)).0.as_primitive().clone();
     assert_eq!(widest.value(0), 10_i128.pow(38) - 1);
     assert!(failed(&"9".repeat(39)).to_string().contains("out of range"));
@@ -204,6 +217,7 @@ fn intervals() {
     }
     assert!(failed("interval '1 fortnight'").to_string().contains("is not of type INTERVAL"));
     assert!(failed("interval (a)").to_string().contains("needs a unit"));
+    assert_groups("b - interval (a + 1) hours", "b - ((a + 1) * (interval '1 hours'))");
     assert_groups(
         "interval '1 day' < b - interval 2 hours",
         "(interval 1 day) < (b - (interval '2 hours'))",
