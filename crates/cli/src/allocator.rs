@@ -87,6 +87,13 @@ fn settle(sum: isize) -> isize {
     0
 }
 
+/// Tells mimalloc that there is memory to spare: freed memory is kept for a second and used again, which
+/// spares the system's zeroing of pages, up to a third of the time of a group-by with many groups.
+pub fn keep_freed_memory() {
+    // SAFETY: a number is stored.
+    unsafe { mi_option_set_default(PURGE_DELAY_MS, 1000) };
+}
+
 /// Tells mimalloc, before its first allocation, to give memory back soon. As it is, it keeps freed
 /// memory for a second, and in pieces below 2 MiB for good: a sort within 64 MiB had 215 MiB resident,
 /// now 127. `MIMALLOC_*` in the environment goes before.

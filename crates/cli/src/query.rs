@@ -17,12 +17,16 @@ use dframe::sql::{parse_expr, parse_keys};
 
 use dframe::{CancelToken, Error, Format, Result};
 
+use crate::allocator;
 use crate::args::{ExecutorChoice, Explain, InputArgs, OutputArgs, RunArgs};
 use crate::input::{CopyRoom, Input};
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::progress::{RunProgress, Ticker, grouped};
 use crate::stats;
+
+/// A memory limit from which freed memory is better kept than given back.
+const AMPLE_MEMORY: usize = 2 << 30;
 
 /// What every subcommand is given.
 #[derive(Clone, Debug)]
@@ -76,6 +80,9 @@ impl<'a> Query<'a> {
             builder = builder.synchronous();
         }
         let session = builder.build()?;
+        if session.memory_limit() >= AMPLE_MEMORY {
+            allocator::keep_freed_memory();
+        }
         context.messages.detail(&settings(&session, run));
         Ok(Self { context, run, output, session, stats, progress, texts: vec![], input: None })
     }

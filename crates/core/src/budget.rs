@@ -27,6 +27,8 @@ pub struct Budget(Arc<Inner>);
 
 struct Inner {
     limit: usize,
+    /// Kept back of the limit the user gave; only messages tell.
+    kept_back: usize,
     reserved: AtomicUsize,
     peak: AtomicUsize,
     reclaim: OnceLock<Weak<dyn Reclaim>>,
@@ -35,8 +37,14 @@ struct Inner {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Self {
+        Self::keeping_back(0, limit)
+    }
+
+    /// A budget of `limit` bytes, of which `kept_back` are for what nobody reserves.
+    pub fn keeping_back(kept_back: usize, limit: usize) -> Self {
         Self(Arc::new(Inner {
-            limit,
+            limit: limit.saturating_sub(kept_back),
+            kept_back,
             reserved: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             reclaim: OnceLock::new(),
@@ -53,7 +61,7 @@ impl Budget {
         let _ = self.0.reclaim.set(reclaim);
     }
 
-    /// The limit in bytes.
+    /// The bytes that can be reserved in all.
     pub fn limit(&self) -> usize {
         self.0.limit
     }
@@ -107,8 +115,8 @@ impl Budget {
         Error::over_budget(format!(
             "{what} needs {} more, but {} of the {} memory limit are in use",
             format_bytes(bytes as u64),
-            format_bytes(self.reserved() as u64),
-            format_bytes(self.limit() as u64),
+            format_bytes((self.reserved() + self.0.kept_back) as u64),
+            format_bytes((self.limit() + self.0.kept_back) as u64),
         ))
         .remedy("raise --memory-limit, or lower --threads")
     }

@@ -57,7 +57,7 @@ impl Engine {
             0 => Box::new(SyncExecutor),
             _ => Box::new(ThreadedExecutor::new(ThreadedOptions { threads, io_threads })?),
         };
-        let budget = Budget::new(memory_limit - memory_limit / UNCOUNTED_SHARE);
+        let budget = Budget::keeping_back(memory_limit / UNCOUNTED_SHARE, memory_limit);
         let store_options = StoreOptions { temp_dir, temp_limit };
         let store = ChunkStore::new(store_options, observer.clone(), budget.clone());
         Ok(Self { executor, budget, store, threads, observer })

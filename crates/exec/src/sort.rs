@@ -16,7 +16,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
@@ -36,16 +36,16 @@ pub(crate) struct SortSpec {
     pub(crate) options: Vec<arrow::compute::SortOptions>,
     /// Only the first so many rows are wanted.
     pub(crate) limit: Option<u64>,
+    /// Memory that a task may use to make a run.
+    pub(crate) run_memory: usize,
     /// The columns.
     pub(crate) schema: SchemaRef,
 }
 
 /// Rows of a batch of a sorted run.
 const RUN_BATCH_ROWS: usize = 4096;
-/// Bytes of rows, about, that make a run.
-const RUN_BYTES_MAX: usize = 256 << 20;
-/// Runs that are merged at once.
-const FAN_IN: usize = 64;
+/// Runs that are merged at once, if their batches fit half of the memory.
+const FAN_IN_MAX: usize = 128;
 
 impl SortSpec {
     fn converter(&self) -> Result<RowConverter> {
@@ -87,6 +87,8 @@ pub(crate) struct SortRun {
     spec: Arc<SortSpec>,
     batches: Vec<RecordBatch>,
     rows: usize,
+    /// With a limit: the key of the last row that is still wanted. Later rows must come before it.
+    last_wanted: Option<OwnedRow>,
     held: Reservation,
     runs: Vec<Arc<Part>>,
 }
@@ -94,18 +96,21 @@ pub(crate) struct SortRun {
 impl SortRun {
     /// No rows yet.
     pub(crate) fn new(spec: &Arc<SortSpec>, context: &TaskContext) -> Self {
-        let held = context.budget.reservation();
-        Self { spec: spec.clone(), batches: Vec::new(), rows: 0, held, runs: Vec::new() }
+        Self {
+            spec: spec.clone(),
+            batches: Vec::new(),
+            rows: 0,
+            last_wanted: None,
+            held: context.budget.reservation(),
+            runs: Vec::new(),
+        }
     }
 
     /// Sorts what is there, and cuts it to the limit.
     fn sorted(&mut self) -> Result<Vec<RecordBatch>> {
         let batches = std::mem::take(&mut self.batches);
         self.rows = 0;
-        let mut order = sorted_order(&self.spec, &batches)?;
-        if let Some(limit) = self.spec.limit.and_then(|limit| usize::try_from(limit).ok()) {
-            order.truncate(limit);
-        }
+        let order = sorted_order(&self.spec, &batches)?;
         let batches: Vec<&RecordBatch> = batches.iter().collect();
         let gather = |rows: &[(usize, usize)]| Ok(interleave_record_batch(&batches, rows)?);
         order.chunks(RUN_BATCH_ROWS).map(gather).collect()
@@ -125,24 +130,47 @@ impl SortRun {
     /// With a limit: keeps the first rows only, once enough have gathered to make that worth while.
     fn cut_to_limit(&mut self) -> Result<()> {
         let Some(limit) = self.spec.limit else { return Ok(()) };
-        if self.rows as u64 > limit.saturating_mul(2).max(8 * RUN_BATCH_ROWS as u64) {
-            self.batches = self.sorted()?;
-            self.rows = self.batches.iter().map(RecordBatch::num_rows).sum();
-            let bytes: usize = self.batches.iter().map(batch_bytes).sum();
-            self.held.shrink(self.held.bytes().saturating_sub(bytes * COPIES));
+        if (self.rows as u64) < limit.saturating_mul(2).max(8 * RUN_BATCH_ROWS as u64) {
+            return Ok(());
+        }
+        self.batches = self.sorted()?;
+        self.rows = self.batches.iter().map(RecordBatch::num_rows).sum();
+        let bytes: usize = self.batches.iter().map(sorting_bytes).sum();
+        self.held.shrink(self.held.bytes().saturating_sub(bytes));
+        if let Some(last) = self.batches.last().filter(|batch| batch.num_rows() > 0) {
+            let last = self.spec.key_columns(&last.slice(last.num_rows() - 1, 1))?;
+            self.last_wanted = Some(self.spec.converter()?.convert_columns(&last)?.row(0).owned());
         }
         Ok(())
     }
+
+    /// The rows that may be among the first; `None` if there are none.
+    fn wanted(&self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let Some(last) = &self.last_wanted else { return Ok(Some(batch)) };
+        let keys = self.spec.converter()?.convert_columns(&self.spec.key_columns(&batch)?)?;
+        // A row with the same key comes later in the input, so it comes after the last one wanted.
+        let mask: BooleanArray = keys.iter().map(|key| Some(key < last.row())).collect();
+        match mask.true_count() {
+            0 => Ok(None),
+            _ => Ok(Some(arrow::compute::filter_record_batch(&batch, &mask)?)),
+        }
+    }
 }
 
-/// While a run is sorted there are the rows, their keys and the sorted copy.
+/// While a run is sorted there are the rows, their keys, the sorted copy, and an index entry per row.
+fn sorting_bytes(batch: &RecordBatch) -> usize {
+    COPIES * batch_bytes(batch) + batch.num_rows() * size_of::<Entry>()
+}
+
 const COPIES: usize = 3;
 
 impl Fold for SortRun {
     fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
         let batch = as_planned(&batch.rows, &self.spec.schema)?;
-        let bytes = batch_bytes(&batch) * COPIES;
-        if self.held.bytes() > RUN_BYTES_MAX * COPIES || !self.held.try_grow(bytes) {
+        let Some(batch) = self.wanted(batch)? else { return Ok(true) };
+        let bytes = sorting_bytes(&batch);
+        let full = self.held.bytes() + bytes > self.spec.run_memory;
+        if full || !self.held.try_grow(bytes) {
             self.close_run(context)?;
             self.held.grow(bytes, "sorting a run")?;
         }
@@ -158,34 +186,50 @@ impl Fold for SortRun {
     }
 }
 
-/// `(batch, row)` of all rows, in order; stable.
+/// A row's place, and the first bytes of its key.
+struct Entry {
+    prefix: u128,
+    batch: u32,
+    row: u32,
+}
+
+/// `(batch, row)` of the rows wanted, in order; stable.
 fn sorted_order(spec: &SortSpec, batches: &[RecordBatch]) -> Result<Vec<(usize, usize)>> {
     let converter = spec.converter()?;
     let keys = batches
         .iter()
         .map(|batch| Ok(converter.convert_columns(&spec.key_columns(batch)?)?))
         .collect::<Result<Vec<Rows>>>()?;
-    let mut order: Vec<(u64, u32, u32)> = Vec::new();
-    for (number, rows) in keys.iter().enumerate() {
-        let rows = rows.iter().enumerate();
-        order.extend(rows.map(|(row, key)| (prefix(key.as_ref()), number as u32, row as u32)));
+    let mut order = Vec::with_capacity(keys.iter().map(Rows::num_rows).sum());
+    for (batch, rows) in keys.iter().enumerate() {
+        order.extend(rows.iter().enumerate().map(|(row, key)| Entry {
+            prefix: prefix(key.as_ref()),
+            batch: batch as u32,
+            row: row as u32,
+        }));
     }
-    let key = |batch: u32, row: u32| keys[batch as usize].row(row as usize);
-    order.sort_unstable_by(|left, right| {
-        left.0
-            .cmp(&right.0)
-            .then_with(|| key(left.1, left.2).cmp(&key(right.1, right.2)))
-            .then_with(|| (left.1, left.2).cmp(&(right.1, right.2)))
-    });
-    Ok(order.into_iter().map(|(_, batch, row)| (batch as usize, row as usize)).collect())
+    let key = |entry: &Entry| keys[entry.batch as usize].row(entry.row as usize);
+    let compare = |left: &Entry, right: &Entry| {
+        left.prefix
+            .cmp(&right.prefix)
+            .then_with(|| key(left).cmp(&key(right)))
+            .then_with(|| (left.batch, left.row).cmp(&(right.batch, right.row)))
+    };
+    let wanted = spec.limit.and_then(|limit| usize::try_from(limit).ok());
+    if let Some(wanted) = wanted.filter(|wanted| *wanted < order.len()) {
+        order.select_nth_unstable_by(wanted, compare);
+        order.truncate(wanted);
+    }
+    order.sort_unstable_by(compare);
+    Ok(order.into_iter().map(|entry| (entry.batch as usize, entry.row as usize)).collect())
 }
 
-/// The first eight bytes of a key as a number: most comparisons end here.
-fn prefix(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let length = key.len().min(8);
+/// The first sixteen bytes of a key as a number: most comparisons end here.
+fn prefix(key: &[u8]) -> u128 {
+    let mut bytes = [0; 16];
+    let length = key.len().min(16);
     bytes[..length].copy_from_slice(&key[..length]);
-    u64::from_be_bytes(bytes)
+    u128::from_be_bytes(bytes)
 }
 
 /// The rows of sorted runs, in order.
@@ -236,9 +280,10 @@ impl MergeRuns {
         mut runs: Vec<Arc<Part>>,
         context: &TaskContext,
     ) -> Result<Self> {
-        while runs.len() > FAN_IN {
+        let fan_in = fan_in(&runs, context);
+        while runs.len() > fan_in {
             runs = runs
-                .chunks(FAN_IN)
+                .chunks(fan_in)
                 .map(|neighbours| merged_run(spec, neighbours.to_vec(), context))
                 .collect::<Result<_>>()?;
         }
@@ -246,8 +291,7 @@ impl MergeRuns {
     }
 
     fn of(spec: &Arc<SortSpec>, runs: Vec<Arc<Part>>, context: &TaskContext) -> Result<Self> {
-        let batch_of = |run: &Arc<Part>| run.bytes() * RUN_BATCH_ROWS as u64 / run.rows().max(1);
-        let bytes = runs.iter().map(batch_of).sum::<u64>() as usize * COPIES;
+        let bytes = runs.iter().map(reading_bytes).sum();
         let mut merge = Self {
             spec: spec.clone(),
             converter: spec.converter()?,
@@ -313,6 +357,17 @@ impl Iterator for MergeRuns {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_rows().transpose()
     }
+}
+
+/// The memory that reading a run takes: a batch and its keys, and its share of the batch that comes out.
+fn reading_bytes(run: &Arc<Part>) -> usize {
+    COPIES * (run.bytes() * RUN_BATCH_ROWS as u64 / run.rows().max(1)) as usize
+}
+
+/// The runs that are merged at once: as many as fit half of the memory.
+fn fan_in(runs: &[Arc<Part>], context: &TaskContext) -> usize {
+    let largest = runs.iter().map(reading_bytes).max().unwrap_or(0);
+    (context.budget.limit() / 2 / largest.max(1)).clamp(2, FAN_IN_MAX)
 }
 
 /// Some runs as one, on disk.

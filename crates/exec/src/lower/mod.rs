@@ -132,6 +132,7 @@ impl Planner<'_> {
             keys: bound,
             options: keys.iter().map(options).collect(),
             limit,
+            run_memory: self.options.memory / (2 * (self.options.threads + 1)),
             schema: schema.clone(),
         });
         let rows = stream.rows.min(limit.unwrap_or(u64::MAX));

@@ -13,6 +13,7 @@ mod prune_columns;
 mod push_filters;
 mod push_limits;
 mod remove_redundant;
+mod share_sums;
 mod simplify;
 mod substitute;
 #[cfg(test)]
@@ -33,11 +34,12 @@ pub struct Rule {
 
 /// The rules, in the order in which they run. Pushing filters makes new constants, pruning leaves
 /// projections that do nothing: those two rules run again.
-pub const RULES: [Rule; 9] = [
+pub const RULES: [Rule; 10] = [
     Rule { name: "simplify expressions", apply: simplify::apply },
     Rule { name: "push filters down", apply: push_filters::apply },
     Rule { name: "simplify expressions again", apply: simplify::apply },
     Rule { name: "merge projections", apply: merge_projections::apply },
+    Rule { name: "share sums", apply: share_sums::apply },
     Rule { name: "remove redundant sorts", apply: remove_redundant::apply },
     Rule { name: "push limits down", apply: push_limits::apply },
     Rule { name: "remove redundant limits", apply: remove_redundant::apply },

@@ -315,3 +315,28 @@ fn a_scan_of_a_known_number_of_rows_begins_at_the_offset() {
         "Filter price > 1.0\n  Scan ticks.parquet from row 90 [1 of 7 columns: price] rows≈10",
     );
 }
+
+#[test]
+fn a_mean_beside_its_sum_is_a_quotient() {
+    let exprs =
+        || vec![col("price").sum().alias("s"), col("price").mean().alias("m"), col("size").mean()];
+    let plan = ticks().aggregate(vec![col("ticker")], exprs(), None);
+    assert_optimized(
+        plan,
+        r#"
+Project ticker, "sum(price)" AS s, "sum(price)" / "count(price)" AS m, "mean(size)"
+  Aggregate keys=[ticker] aggregates=[sum(price), count(price), mean(size)]
+    Scan ticks.parquet [3 of 7 columns: ticker, price, size]
+"#,
+    );
+    let filtered = col("price").sum().filter(col("size").gt(lit(1)));
+    let plan = ticks().aggregate(vec![], vec![filtered.alias("s"), col("price").mean()], None);
+    assert_optimized(
+        plan,
+        r#"
+Project "sum(price) FILTER (WHERE size > 1)" AS s, "mean(price)"
+  Aggregate keys=[] aggregates=[sum(price) FILTER (WHERE size > 1), mean(price)]
+    Scan ticks.parquet [2 of 7 columns: price, size]
+"#,
+    );
+}
