@@ -8,8 +8,8 @@
 //! and whether types fit is found out when an expression is bound. Every error carries the byte range
 //! of the text at fault, so that the command line can draw a caret under it.
 //!
-//! Where it differs from DuckDB: `1.5` is a `DOUBLE`, not a `DECIMAL`; integer literals are `BIGINT`, or
-//! `DECIMAL(38, 0)` beyond it; a trailing comma is an error, because it is mostly an empty shell variable.
+//! Where it differs from DuckDB: `1.5` is a `DOUBLE`, and a `DECIMAL` only if it has more digits than a
+//! `DOUBLE` keeps; integer literals are `BIGINT`, or `DECIMAL(38, 0)` beyond it; a trailing comma is an error, because it is mostly an empty shell variable.
 //!
 //! ```
 //! let exprs = dframe_sql::parse_exprs("sum(price * size) / sum(size) AS vwap, count(*)")?;

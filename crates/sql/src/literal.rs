@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, NullArray,
     StringArray,
 };
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Schema};
 use dframe_core::{Error, Result};
 use dframe_expr::{Expr, Literal, Span, simplify, type_name};
 use sqlparser::ast::Value;
@@ -49,9 +49,12 @@ pub(crate) fn number(digits: &str, sign: &str) -> Result<Expr> {
     let out_of_range = || Error::invalid_input(format!("the number {text} is out of range"));
     if text.contains(['.', 'e', 'E']) {
         let value: f64 = text.parse().map_err(|_| out_of_range())?;
-        return match value.is_finite() {
-            true => Ok(constant(Arc::new(Float64Array::from(vec![value])))),
-            false => Err(out_of_range().remedy("write 'inf'::DOUBLE for infinity")),
+        if !value.is_finite() {
+            return Err(out_of_range().remedy("write 'inf'::DOUBLE for infinity"));
+        }
+        return match long_decimal(&text, value)? {
+            Some(decimal) => Ok(constant(Arc::new(decimal))),
+            None => Ok(constant(Arc::new(Float64Array::from(vec![value])))),
         };
     }
     if let Ok(value) = text.parse::<i64>() {
@@ -64,6 +67,29 @@ pub(crate) fn number(digits: &str, sign: &str) -> Result<Expr> {
         }
         _ => Err(out_of_range().remedy("integers have at most 38 digits; write it as 1e40")),
     }
+}
+
+/// The number as it is written, if `value`, the nearest DOUBLE, has lost digits that a DECIMAL keeps.
+fn long_decimal(text: &str, value: f64) -> Result<Option<Decimal128Array>> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let written = match (whole, fraction) {
+        ("", fraction) => format!("0.{fraction}"),
+        (whole, "") => whole.to_string(),
+        (whole, fraction) => format!("{whole}.{fraction}"),
+    };
+    let count = whole.len() + fraction.len();
+    let scientific = text.contains(['e', 'E']);
+    if scientific
+        || count > usize::from(DECIMAL128_MAX_PRECISION)
+        || written == value.abs().to_string()
+    {
+        return Ok(None);
+    }
+    let Ok(unscaled) = format!("{sign}{whole}{fraction}").parse::<i128>() else { return Ok(None) };
+    let array = Decimal128Array::from(vec![unscaled]);
+    Ok(Some(array.with_precision_and_scale(count as u8, fraction.len() as i8)?))
 }
 
 fn bytes(digits: &str) -> Result<Vec<u8>> {
