@@ -4,8 +4,11 @@
 //! so that columns are read as they are and scans can prune. Columns meet at the narrowest type that
 //! holds both; strings never become numbers by themselves.
 
-use arrow::array::{Array, ArrayRef, new_empty_array};
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
+use arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Float32Type, Float64Type,
+    TimeUnit,
+};
 use dframe_core::{Error, Result};
 
 use crate::display::{op_text, type_name};
@@ -143,11 +146,16 @@ pub(crate) fn lossless(value: &ArrayRef, to: &DataType) -> bool {
 
 /// The decimal type that holds a float constant as it is written, `DECIMAL(2, 1)` for 1.5.
 fn decimal_of_float(value: &ArrayRef) -> Option<DataType> {
-    let text = crate::display::literal_value(&crate::Literal(value.clone()));
-    let digits = text.trim_start_matches('-');
-    let (whole, fraction) = digits.split_once('.')?;
+    if value.is_null(0) {
+        return None;
+    }
+    let text = match value.data_type() {
+        DataType::Float64 => value.as_primitive::<Float64Type>().value(0).abs().to_string(),
+        _ => value.as_primitive_opt::<Float32Type>()?.value(0).abs().to_string(),
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
     let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain(whole) || !plain(fraction) || digits.len() > 30 {
+    if !plain(whole) || !plain(fraction) || text.len() > 30 {
         return None;
     }
     let (precision, scale) = (whole.len() + fraction.len(), fraction.len());
@@ -400,6 +408,8 @@ mod tests {
             (constant(300i64.into_literal()), Int8, Int64),
             (constant("x".into_literal()), Date32, Date32),
             (constant(1.25.into_literal()), Decimal128(10, 1), Decimal128(11, 2)),
+            (constant(0.000041733.into_literal()), Decimal128(10, 9), Decimal128(10, 9)),
+            (constant((-2.0).into_literal()), Decimal128(10, 1), Decimal128(10, 1)),
         ];
         for (value, column, expected) in table {
             let left = Operand { data_type: value.data_type(), constant: Some(&value) };

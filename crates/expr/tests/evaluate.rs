@@ -296,6 +296,14 @@ fn casts() {
         (lit(0.5).cast(DataType::Boolean), "true"),
         (lit(true).cast(DataType::Int32), "1"),
         (lit(true).cast(DataType::Decimal128(3, 1)), "1.0"),
+        (
+            text("3.14159265358979323846", DataType::Decimal128(38, 20)).cast(DataType::Float64),
+            "3.141592653589793",
+        ),
+        (
+            text("0.30000000000000004", DataType::Decimal128(38, 17)).cast(DataType::Float64),
+            "0.30000000000000004",
+        ),
         (text("1.225", decimal.clone()), "1.23"),
         (text("-1.225", decimal.clone()), "-1.23"),
         (text("1.2e1", decimal.clone()), "12.00"),

@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use arrow::compute::CastOptions;
 use arrow::datatypes::{
-    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Float32Type, Float64Type,
-    Int32Type, Int64Type, TimeUnit,
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Float32Type,
+    Float64Type, Int32Type, Int64Type, TimeUnit,
 };
 use dframe_core::{Error, Result};
 
@@ -132,6 +132,7 @@ fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         (DataType::Float64, DataType::Float32) => Ok(narrowed(array)),
         (DataType::Float64, DataType::Boolean) => Ok(non_zero::<Float64Type>(array, 0.0)),
         (DataType::Float32, DataType::Boolean) => Ok(non_zero::<Float32Type>(array, 0.0)),
+        (DataType::Decimal128(_, scale), DataType::Float64) => Ok(nearest(array, *scale)),
         (from, to) if from.is_decimal() && to.is_integer() => safe(&rounded(array)?, to),
         (from, DataType::Boolean) if from.is_decimal() => {
             safe(&safe(array, &DataType::Float64)?, to)
@@ -166,6 +167,17 @@ fn narrowed(array: &ArrayRef) -> ArrayRef {
 fn non_zero<T: ArrowPrimitiveType>(array: &ArrayRef, zero: T::Native) -> ArrayRef {
     let array: &PrimitiveArray<T> = array.as_primitive();
     Arc::new(BooleanArray::from_unary(array, |value| value != zero))
+}
+
+/// The floats nearest to decimals. Of integers up to 2^53 and powers of ten up to 10^22, which are exact,
+/// a division rounds once; the others are read from their digits.
+fn nearest(array: &ArrayRef, scale: i8) -> ArrayRef {
+    let power = (0..=22).contains(&scale).then(|| 10_f64.powi(i32::from(scale)));
+    let float = |value: i128| match power {
+        Some(power) if value.unsigned_abs() <= 1 << 53 => value as f64 / power,
+        _ => format!("{value}e{}", -i32::from(scale)).parse().unwrap_or(f64::NAN),
+    };
+    Arc::new(array.as_primitive::<Decimal128Type>().unary::<_, Float64Type>(float))
 }
 
 /// The decimal at scale 0, rounded half away from zero.
