@@ -99,6 +99,7 @@ impl Output {
         schema: SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch>>,
         progress: Option<&Arc<RunProgress>>,
+        options: SinkOptions,
     ) -> Result<Option<SinkReport>> {
         let mut batches = batches.peekable();
         // A query that fails before its first row prints no header. A file shows nothing before its
@@ -108,7 +109,7 @@ impl Output {
         {
             return Err(error);
         }
-        match self.write_all(schema, &mut batches, progress) {
+        match self.write_all(schema, &mut batches, progress, options) {
             Err(error) if is_broken_pipe(&error) => Ok(None),
             other => other.map(Some),
         }
@@ -119,9 +120,11 @@ impl Output {
         schema: SchemaRef,
         batches: &mut dyn Iterator<Item = Result<RecordBatch>>,
         progress: Option<&Arc<RunProgress>>,
+        options: SinkOptions,
     ) -> Result<SinkReport> {
         let target = self.target(progress)?;
-        let mut sink = create_sink(target, self.format, schema, &self.options())?;
+        let options = SinkOptions { table: self.table_options(), ..options };
+        let mut sink = create_sink(target, self.format, schema, &options)?;
         for batch in batches {
             sink.write(&batch?).map_err(|error| self.named(error))?;
         }
@@ -168,15 +171,14 @@ impl Output {
         }))
     }
 
-    fn options(&self) -> SinkOptions {
+    fn table_options(&self) -> TableOptions {
         let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0);
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let table = TableOptions {
+        TableOptions {
             width: width.filter(|_| self.terminal),
             styled: self.terminal && !plain,
             ..TableOptions::default()
-        };
-        SinkOptions { table, ..SinkOptions::default() }
+        }
     }
 }
 

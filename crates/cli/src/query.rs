@@ -177,7 +177,8 @@ impl<'a> Query<'a> {
         schema: arrow::datatypes::SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<()> {
-        let written = output.write(schema, batches, Some(&self.progress))?;
+        let options = self.session.sink_options()?;
+        let written = output.write(schema, batches, Some(&self.progress), options)?;
         self.progress.finish();
         if let (Some(report), Some(path)) = (written, output.path()) {
             let size = format_bytes(report.bytes);

@@ -244,7 +244,8 @@ impl LazyFrame {
     /// # Errors
     /// What is wrong with the query, the data or the target.
     pub fn sink(&self, path: impl AsRef<Path>, format: Format) -> Result<SinkReport> {
-        sink::to_file(self.collect_batches()?, path.as_ref(), format)
+        let options = self.session.sink_options()?;
+        sink::to_file(self.collect_batches()?, path.as_ref(), format, &options)
     }
 
     /// Runs the query into a sink of any kind, and finishes it. Its schema must be the frame's.

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
-use dframe_io::ParquetSource;
+use dframe_io::{ParquetSource, SinkOptions};
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 
 use crate::frame::LazyFrame;
@@ -60,6 +60,9 @@ impl Default for Session {
         SessionBuilder::default().with_memory(Size::Share(MEMORY_SHARE).of(memory_total()))
     }
 }
+
+/// A row group in the making takes at most one part in so many of the memory limit.
+const SINK_SHARE: usize = 8;
 
 impl Session {
     /// The session of [`crate::scan_parquet`]: one for the process, so that frames made here and there
@@ -111,6 +114,23 @@ impl Session {
     pub fn memory_peak(&self) -> usize {
         let engine = self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner);
         engine.as_ref().map_or(0, |engine| engine.budget().peak())
+    }
+
+    /// The memory that is reserved now, in bytes: 0 unless something runs, or its results are still held.
+    pub fn memory_reserved(&self) -> usize {
+        let engine = self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.as_ref().map_or(0, |engine| engine.budget().reserved())
+    }
+
+    /// Options for a sink whose memory counts towards this session's limit.
+    ///
+    /// # Errors
+    /// The session's workers cannot be started.
+    pub fn sink_options(&self) -> Result<SinkOptions> {
+        let defaults = SinkOptions::default();
+        let row_group_bytes = defaults.row_group_bytes.min(self.memory_limit() / SINK_SHARE);
+        let budget = Some(self.engine()?.budget().clone());
+        Ok(SinkOptions { row_group_bytes, budget, ..defaults })
     }
 
     pub(crate) fn optimizer(&self) -> &Optimizer {

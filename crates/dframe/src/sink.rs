@@ -14,9 +14,14 @@ use crate::data_frame::DataFrame;
 const ROWS_SHOWN: usize = 40;
 
 /// Writes `batches` to the file at `path`, which appears when it is whole.
-pub(crate) fn to_file(batches: Batches, path: &Path, format: Format) -> Result<SinkReport> {
+pub(crate) fn to_file(
+    batches: Batches,
+    path: &Path,
+    format: Format,
+    options: &SinkOptions,
+) -> Result<SinkReport> {
     let target = Target::File(path.to_path_buf());
-    let sink = create_sink(target, format, batches.schema(), &SinkOptions::default())?;
+    let sink = create_sink(target, format, batches.schema(), options)?;
     into_sink(batches, sink)
 }
 

@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use clap::Args;
 use dframe::Result;
 use dframe::expr::type_name;
-use dframe::io::{ColumnMeta, FileMeta, ParquetSource, RowGroupMeta};
+use dframe::io::{ColumnMeta, FileMeta, ParquetSource, RowGroupMeta, SinkOptions};
 
 use crate::args::{InputArgs, OutputArgs};
 use crate::input::{CopyRoom, Input};
@@ -46,7 +46,9 @@ pub fn run(args: &Meta, context: &Context) -> Result<()> {
         (_, true) => row_groups(&source.describe_row_groups()?)?,
         _ => files(&source.describe_files()?)?,
     };
-    output.write(batch.schema(), std::iter::once(Ok(batch)), None).map(|_| ())
+    output
+        .write(batch.schema(), std::iter::once(Ok(batch)), None, SinkOptions::default())
+        .map(|_| ())
 }
 
 fn files(files: &[FileMeta]) -> Result<RecordBatch> {

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use clap::Args;
 use dframe::Result;
 use dframe::expr::type_name;
+use dframe::io::SinkOptions;
 use dframe::prelude::Session;
 
 use crate::args::{InputArgs, OutputArgs};
@@ -45,5 +46,7 @@ pub fn run(args: &Schema, context: &Context) -> Result<()> {
         ("type", Arc::new(types)),
         ("nullable", Arc::new(nullable)),
     ])?;
-    output.write(batch.schema(), std::iter::once(Ok(batch)), None).map(|_| ())
+    output
+        .write(batch.schema(), std::iter::once(Ok(batch)), None, SinkOptions::default())
+        .map(|_| ())
 }

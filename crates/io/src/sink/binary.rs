@@ -5,7 +5,7 @@ use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
-use dframe_core::{Error, Result};
+use dframe_core::{Budget, Error, Reservation, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -19,6 +19,7 @@ pub(super) struct ParquetSink {
     writer: ArrowWriter<Output>,
     schema: SchemaRef,
     row_group_bytes: usize,
+    held: Reservation,
     rows: u64,
 }
 
@@ -36,15 +37,19 @@ impl ParquetSink {
             .build();
         let writer =
             ArrowWriter::try_new(output, schema.clone(), Some(properties)).map_err(failed)?;
-        Ok(Self { writer, schema, row_group_bytes: options.row_group_bytes, rows: 0 })
+        let held = options.budget.clone().unwrap_or_else(Budget::unlimited).reservation();
+        Ok(Self { writer, schema, row_group_bytes: options.row_group_bytes, held, rows: 0 })
     }
 }
 
 impl Sink for ParquetSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.writer.write(&conform(batch, &self.schema)?).map_err(failed)?;
-        if self.writer.memory_size() > self.row_group_bytes {
+        let bytes = self.writer.memory_size();
+        let granted = self.held.resize(bytes, "a row group in the making").is_ok();
+        if !granted || bytes > self.row_group_bytes {
             self.writer.flush().map_err(failed)?;
+            self.held.shrink(usize::MAX);
         }
         self.rows += batch.num_rows() as u64;
         Ok(())

@@ -19,7 +19,7 @@ use std::str::FromStr;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use dframe_core::{Error, Result};
+use dframe_core::{Budget, Error, Result};
 
 use output::Output;
 pub use table::TableOptions;
@@ -158,6 +158,9 @@ pub struct SinkOptions {
     pub row_group_bytes: usize,
     /// The rows of a Parquet row group at most.
     pub row_group_rows: usize,
+    /// The memory limit that a Parquet row group in the making counts towards; one that the limit
+    /// refuses is written early.
+    pub budget: Option<Budget>,
 }
 
 impl Default for SinkOptions {
@@ -167,6 +170,7 @@ impl Default for SinkOptions {
             compression: Compression::Default,
             row_group_bytes: 32 << 20,
             row_group_rows: 1 << 20,
+            budget: None,
         }
     }
 }
