@@ -1,3 +1,8 @@
-//! Tests of the whole live in `tests/`, golden scripts in `scripts/`, the comparison with other engines
-//! in `differential/`. This library is empty: the folder is a workspace member so that
-//! `cargo test --workspace` finds it.
+//! What tests of the whole share: small odd files, made anew by every test that wants them.
+//!
+//! Tests live beside this folder: golden scripts in `scripts/`, the command's behaviour in
+//! `behaviour.rs`, the engine against itself in `tests/`, the comparison with other engines in
+//! `differential/`.
+#![allow(clippy::unwrap_used)]
+
+pub mod fixtures;

@@ -1,6 +1,8 @@
 //! Holds the arrows between crates to the table in `docs/ARCHITECTURE.md`, and the house rules that a
 //! compiler does not check: every file says what it is, none grows out of its room.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
 /// The workspace's crates that a manifest's `[dependencies]` name.
@@ -76,7 +78,12 @@ fn every_file_opens_with_its_purpose_and_keeps_to_its_size() {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.starts_with("//!"), "{} does not say what it is", file.display());
         let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
-        let lines = code.lines().count();
+        let lines = if is_test(&file) { 0 } else { code.lines().count() };
         assert!(lines <= 600, "{} has {lines} lines without its tests", file.display());
     }
+}
+
+/// Whether the whole file is tests: in a folder of them, or the tests of the file beside it.
+fn is_test(file: &Path) -> bool {
+    file.ends_with("tests.rs") || file.components().any(|part| part.as_os_str() == "tests")
 }

@@ -1,0 +1,282 @@
+//! The engine against itself: every way of running a query gives the same rows, bit for bit.
+//!
+//! Ways are `{sync, 1, 2, 8 threads} x {ample, starved memory} x {optimizer on, off}`, over the same rows
+//! in 1, 3, 127, 128 and 129 files, and in one file of many tiny row groups. The synchronous executor with
+//! ample memory over one file is the reference. Rows are compared as a set unless the query orders them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::concat_batches;
+use arrow::row::{RowConverter, SortField};
+use dframe::plan::Optimizer;
+use dframe::prelude::*;
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Rows of the table that is read in every way.
+const ROWS: usize = 6_000;
+
+/// Rows of the table that does not fit the least memory.
+const MANY_ROWS: usize = 250_000;
+
+/// The least memory limit there is.
+const STARVED: u64 = 16 << 20;
+
+/// A column of `value(row)`, with one NULL in eight.
+fn nullable<T>(
+    random: &mut impl Rng,
+    rows: usize,
+    mut value: impl FnMut(&mut dyn Rng) -> T,
+) -> Vec<Option<T>> {
+    (0..rows).map(|_| (random.random_range(0..8) > 0).then(|| value(random))).collect()
+}
+
+/// Keys of few and many groups, with 90 % of the rows on one; values that make sums hard.
+fn table(rows: usize) -> RecordBatch {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let skewed = nullable(&mut random, rows, |r| match r.random_range(0..10) {
+        0 => format!("key{}", r.random_range(0..40)),
+        _ => "the one".to_string(),
+    });
+    let many = nullable(&mut random, rows, |r| r.random_range(0..4_000i64) - 2_000);
+    let wide = nullable(&mut random, rows, |r| r.random_range(i64::MIN..i64::MAX));
+    let small = nullable(&mut random, rows, |r| r.random_range(-9..9));
+    let float = nullable(&mut random, rows, |r| match r.random_range(0..200) {
+        0 => f64::NAN,
+        1 => f64::INFINITY,
+        2 => -0.0,
+        3 => 1e300,
+        4 => -1e300,
+        5 => 5e-324,
+        _ => (r.random::<f64>() - 0.5) * 10f64.powi(r.random_range(-12..12)),
+    });
+    let money =
+        nullable(&mut random, rows, |r| i128::from(r.random_range(-1_000_000..1_000_000i64)));
+    let time = nullable(&mut random, rows, |r| {
+        r.random_range(-1_000_000_000_000i64..1_700_000_000_000_000)
+    });
+    let flag = nullable(&mut random, rows, |r| r.random_bool(0.5));
+    let text = nullable(&mut random, rows, |r| "é".repeat(r.random_range(0..30)));
+    let columns: [(&str, ArrayRef); 10] = [
+        ("row", Arc::new(Int64Array::from_iter_values(0..rows as i64))),
+        ("skewed", Arc::new(StringArray::from(skewed))),
+        ("many", Arc::new(Int64Array::from(many))),
+        ("wide", Arc::new(Int64Array::from(wide))),
+        ("small", Arc::new(Int32Array::from(small))),
+        ("float", Arc::new(Float64Array::from(float))),
+        ("money", Arc::new(Decimal128Array::from(money).with_precision_and_scale(12, 2).unwrap())),
+        ("time", Arc::new(TimestampMicrosecondArray::from(time).with_timezone("UTC"))),
+        ("flag", Arc::new(BooleanArray::from(flag))),
+        ("text", Arc::new(StringArray::from(text))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+fn write(path: &Path, rows: &RecordBatch, row_group: usize) {
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(row_group))
+        .set_data_page_row_count_limit(500)
+        .build();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+}
+
+/// The table in so many files; the last layout is one file of tiny row groups.
+fn layouts(folder: &Path, table: &RecordBatch) -> Vec<PathBuf> {
+    let in_files = |files: usize| {
+        let folder = folder.join(format!("files{files}"));
+        std::fs::create_dir(&folder).unwrap();
+        for file in 0..files {
+            let (start, end) = (ROWS * file / files, ROWS * (file + 1) / files);
+            let path = folder.join(format!("{file:05}.parquet"));
+            write(&path, &table.slice(start, end - start), ROWS);
+        }
+        folder
+    };
+    let mut layouts: Vec<PathBuf> = [1, 3, 127, 128, 129].map(in_files).to_vec();
+    layouts.push(folder.join("tiny.parquet"));
+    write(&layouts[5], table, 40);
+    layouts
+}
+
+type Query = (&'static str, bool, fn(LazyFrame) -> LazyFrame);
+
+/// Name, whether rows come in order, the query.
+const QUERIES: &[Query] = &[
+    ("no keys", false, |f| f.agg(every_aggregate())),
+    ("few groups", false, |f| f.group_by(["skewed"]).agg(every_aggregate())),
+    ("many groups", false, |f| f.group_by(["many"]).agg(every_aggregate())),
+    ("a group per row", false, |f| f.group_by(["wide", "row"]).agg([col("float").sum()])),
+    ("all kinds of keys", false, |f| {
+        f.group_by(["skewed", "small", "float", "money", "time", "flag", "text"])
+            .agg([count_all().alias("n"), col("many").max()])
+    }),
+    ("distinct aggregates", false, |f| {
+        f.group_by(["small"]).agg([
+            col("many").count().distinct().alias("many_n"),
+            col("skewed").count().distinct().alias("skewed_n"),
+            col("many").sum().distinct().alias("many_sum"),
+            col("float").sum().alias("float_sum"),
+            col("row").first().alias("first_row"),
+        ])
+    }),
+    ("filters", false, |f| {
+        f.filter(col("small").gt(lit(0)).and(col("skewed").is_not_null()))
+            .group_by(["flag"])
+            .agg([
+                col("many").sum().filter(col("many").gt(lit(0))).alias("positive"),
+                count_all().alias("n"),
+            ])
+            .filter(col("n").gt(lit(1)))
+    }),
+    ("select", true, |f| {
+        f.filter(col("many").gt(lit(0))).select([
+            col("row"),
+            (col("many") * lit(2)).alias("twice"),
+            col("text"),
+        ])
+    }),
+    ("sort", true, |f| {
+        f.sort_by([
+            SortKey::descending(col("float")),
+            SortKey::ascending(col("skewed")),
+            SortKey::ascending(col("row")),
+        ])
+    }),
+    ("stable sort", true, |f| f.sort(["small"])),
+    ("top", true, |f| {
+        f.sort_by([SortKey::descending(col("many")), SortKey::ascending(col("row"))]).limit(17)
+    }),
+    ("slice", true, |f| f.slice(1_234, 987)),
+    ("group a slice", false, |f| f.slice(100, 3_000).group_by(["small"]).agg([col("row").sum()])),
+    ("sort groups", true, |f| {
+        f.group_by(["many"]).agg([count_all().alias("n")]).sort(["n", "many"]).limit(50)
+    }),
+    ("distinct rows", false, |f| f.select(["small", "flag"]).distinct()),
+];
+
+fn every_aggregate() -> Vec<Expr> {
+    let mut exprs = vec![count_all().alias("n")];
+    for name in ["small", "float", "money"] {
+        exprs.push(col(name).count().alias(format!("{name}_count")));
+        exprs.push(col(name).sum().alias(format!("{name}_sum")));
+        exprs.push(col(name).mean().alias(format!("{name}_mean")));
+        exprs.push(col(name).min().alias(format!("{name}_min")));
+        exprs.push(col(name).max().alias(format!("{name}_max")));
+    }
+    exprs.push(col("small").var().alias("var"));
+    exprs.push(col("small").std().alias("std"));
+    exprs.push(corr(col("small"), col("many")).alias("corr"));
+    exprs.push(col("text").first().alias("first"));
+    exprs.push(col("text").last().alias("last"));
+    exprs.push(col("text").min().alias("text_min"));
+    exprs.push(col("text").max().alias("text_max"));
+    exprs.push(col("time").max().alias("time_max"));
+    exprs.push(col("flag").bool_and().alias("every"));
+    exprs.push(col("flag").bool_or().alias("some"));
+    exprs
+}
+
+/// The rows as bytes that are equal only if every bit is, in order if `ordered`, else sorted.
+fn fingerprint(frame: &LazyFrame, ordered: bool) -> Vec<Vec<u8>> {
+    let batches = frame.collect_batches().unwrap();
+    let schema = batches.schema().clone();
+    let batches: Vec<RecordBatch> = batches.map(|batch| batch.unwrap()).collect();
+    let all = concat_batches(&schema, &batches).unwrap();
+    let fields = all.columns().iter().map(|column| SortField::new(column.data_type().clone()));
+    let converter = RowConverter::new(fields.collect()).unwrap();
+    let rows = converter.convert_columns(all.columns()).unwrap();
+    let mut rows: Vec<Vec<u8>> = rows.iter().map(|row| row.as_ref().to_vec()).collect();
+    if !ordered {
+        rows.sort();
+    }
+    rows
+}
+
+fn sessions() -> Vec<(String, Session)> {
+    let mut sessions = Vec::new();
+    for threads in [0, 1, 2, 8] {
+        for (memory, limit) in [("ample", 1u64 << 30), ("starved", STARVED)] {
+            for optimizer in [true, false] {
+                let name = format!("{threads} threads, {memory} memory, optimizer {optimizer}");
+                let builder = Session::builder().memory_limit(Size::Bytes(limit));
+                let builder = match threads {
+                    0 => builder.synchronous(),
+                    _ => builder.threads(threads),
+                };
+                let builder = match optimizer {
+                    true => builder,
+                    false => builder.optimizer(Optimizer::off()),
+                };
+                sessions.push((name, builder.build().unwrap()));
+            }
+        }
+    }
+    sessions
+}
+
+#[test]
+fn all_ways_give_the_same_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let layouts = layouts(folder.path(), &table(ROWS));
+    let sessions = sessions();
+    for (query, ordered, build) in QUERIES {
+        let frame = |session: &Session, layout: &PathBuf| {
+            build(session.scan_parquet(layout.to_str().unwrap()).unwrap())
+        };
+        let expected = fingerprint(&frame(&sessions[0].1, &layouts[0]), *ordered);
+        assert!(!expected.is_empty(), "{query} gives rows");
+        for layout in &layouts {
+            for (name, session) in &sessions {
+                let rows = fingerprint(&frame(session, layout), *ordered);
+                assert!(rows == expected, "{query}: {name}, {} differs", layout.display());
+                assert_eq!(session.memory_reserved(), 0, "{query}: {name} keeps memory");
+            }
+        }
+    }
+}
+
+/// What must spill, whatever the plan: keys, aggregates with wide states, rows to be ordered.
+const HUNGRY: &[&str] =
+    &["a group per row", "all kinds of keys", "distinct aggregates", "sort", "stable sort"];
+
+#[test]
+fn starved_runs_spill_and_give_the_same_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, spill) = (folder.path().join("rows.parquet"), folder.path().join("spill"));
+    std::fs::create_dir(&spill).unwrap();
+    write(&path, &table(MANY_ROWS), 40_000);
+    let scan = |session: &Session| session.scan_parquet(path.to_str().unwrap()).unwrap();
+    let ample = Session::builder().memory_limit(Size::Bytes(1 << 30)).build().unwrap();
+    for (query, ordered, build) in QUERIES.iter().filter(|query| HUNGRY.contains(&query.0)) {
+        let expected = fingerprint(&build(scan(&ample)), *ordered);
+        for threads in [0, 1, 4] {
+            let stats = Arc::new(RunStats::default());
+            let builder = Session::builder().observer(stats.clone()).temp_dir(&spill);
+            let builder = builder.memory_limit(Size::Bytes(STARVED));
+            let builder = match threads {
+                0 => builder.synchronous(),
+                _ => builder.threads(threads),
+            };
+            let session = builder.build().unwrap();
+            let rows = fingerprint(&build(scan(&session)), *ordered);
+            assert!(rows == expected, "{query}: {threads} threads differ");
+            assert!(stats.read().bytes_spilled > 0, "{query}: {threads} threads spill nothing");
+            assert_eq!(session.memory_reserved(), 0, "{query}: {threads} threads keep memory");
+            drop(session);
+            let left = std::fs::read_dir(&spill).unwrap().count();
+            assert_eq!(left, 0, "{query}: {threads} threads leave temporary files");
+        }
+    }
+}
