@@ -10,7 +10,8 @@ use crate::task::{Pattern, Stage, TaskGraph};
 /// Tasks of a stage that are drawn one by one.
 const DRAWN: usize = 12;
 
-/// A line per stage: position, name, pattern, tasks, projected memory of the largest, what each reads.
+/// A line per stage: position, name, pattern, tasks, projected memory of the largest (`-` where tasks
+/// reserve as they go), what each reads.
 ///
 /// ```text
 /// stage 0  scan+partial aggregate  blockwise    96 tasks  64 MiB
@@ -38,7 +39,10 @@ fn row((position, stage): (usize, &std::sync::Arc<dyn Stage>)) -> [String; 6] {
         stage.name().to_string(),
         pattern(stage.pattern()).to_string(),
         format!("{tasks} {}", if tasks == 1 { "task" } else { "tasks" }),
-        format_bytes(projected as u64),
+        match projected {
+            0 => "-".to_string(),
+            bytes => format_bytes(bytes as u64),
+        },
         reads(stage.as_ref()),
     ]
 }
@@ -98,8 +102,11 @@ fn draw_stage(dot: &mut String, position: usize, stage: &dyn Stage) {
     let _ = writeln!(dot, "  subgraph cluster_{position} {{");
     let _ = writeln!(dot, "    label=\"stage {position}: {name}\\n{kind}, {tasks} tasks\";");
     for index in 0..tasks.min(DRAWN) {
-        let bytes = format_bytes(stage.projected_bytes(index) as u64);
-        let _ = writeln!(dot, "    s{position}_{index} [label=\"{index}\\n{bytes}\"];");
+        let bytes = match stage.projected_bytes(index) {
+            0 => String::new(),
+            bytes => format!("\\n{}", format_bytes(bytes as u64)),
+        };
+        let _ = writeln!(dot, "    s{position}_{index} [label=\"{index}{bytes}\"];");
     }
     if tasks > DRAWN {
         let more = tasks - DRAWN;
