@@ -84,3 +84,12 @@ pub use stats::{OperatorStats, RunStats, StatsReading};
 pub fn scan_parquet(paths: impl IntoPaths) -> Result<LazyFrame> {
     Session::of_process().scan_parquet(paths)
 }
+
+/// The programs of the README and the user guide, compiled.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/user-guide/src/library.md")]
+    struct Library;
+}
