@@ -1,0 +1,28 @@
+//! Micro-benchmarks: one part of the engine each, on generated ticks.
+//!
+//! ```text
+//! cargo bench -p dframe-benches                        all of them
+//! cargo bench -p dframe-benches -- groups              those whose path has `groups`
+//! cargo bench --workspace -- --test                    each once, on few rows: do they still run?
+//! ```
+//!
+//! Everything runs on the calling thread, so that wall time is the time of one core. The unit is rows:
+//! the throughput column counts them. For whole queries on many rows see `benches/scale`.
+
+mod data;
+mod expressions;
+mod groups;
+mod scan;
+mod sort;
+mod spill;
+mod sql;
+mod sums;
+
+/// As in the command: how soon memory comes back from the allocator is part of what is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    divan::main();
+    data::remove();
+}
