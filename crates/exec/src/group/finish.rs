@@ -15,7 +15,8 @@ use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 
 use super::combine::is_uncut;
 use super::partial::{TAG_RAW, TAG_STATES, hold};
-use super::radix::{Radix, UNCUT, scatter};
+use super::radix::{Radix, UNCUT};
+use super::scatter::scatter;
 use super::spec::GroupSpec;
 use super::state::GroupState;
 use crate::fold::keep;
@@ -119,7 +120,7 @@ impl Finish<'_> {
         let hashes = state.hashes();
         let columns = state.into_states()?;
         let cut = next.cut(&hashes);
-        for (bucket, batch) in cut.slices(&columns.take(cut.indices())?) {
+        for (bucket, batch) in cut.slices(&columns.take(&cut.order())?) {
             states.write(bucket, &batch)?;
         }
         drop((columns, hashes, cut));

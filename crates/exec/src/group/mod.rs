@@ -19,6 +19,7 @@ mod key_column;
 mod packed;
 mod partial;
 mod radix;
+mod scatter;
 mod spec;
 mod state;
 mod table;

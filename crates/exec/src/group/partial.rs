@@ -20,7 +20,8 @@ use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
 
-use super::radix::{Radix, SCATTER_ROW_BYTES, UNCUT, scatter};
+use super::radix::{Radix, UNCUT};
+use super::scatter::{SCATTER_ROW_BYTES, scatter};
 use super::spec::{GroupSpec, RowPositions, Rows};
 use super::state::{Columns, GroupState};
 use crate::fold::{Fold, keep};
@@ -183,7 +184,7 @@ pub(crate) fn cut_states(
     let hashes = state.hashes();
     let columns = state.into_states()?;
     let cut = radix.cut(&hashes);
-    let batches = cut.slices(&columns.take(cut.indices())?);
+    let batches = cut.slices(&columns.take(&cut.order())?);
     let schema = columns.schema().clone();
     drop(columns);
     let part = keep(TAG_STATES, schema, batches, held, context);

@@ -117,7 +117,11 @@ impl GroupState {
             return self.into_states();
         }
         self.touch_all()?;
-        let results = self.accumulators.iter_mut().map(|state| state.finish());
+        let names = self.spec.output.fields()[self.spec.keys.len()..].iter();
+        let results = self.accumulators.iter_mut().zip(names).map(|(state, field)| {
+            // What overflows is one of several aggregates: say which.
+            state.finish().map_err(|error| error.column(field.name()))
+        });
         let values = results.collect::<Result<Vec<_>>>()?;
         Ok(Columns { table: self.table, values, schema: self.spec.output.clone() })
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Event, Observer, Result};
-use dframe_expr::{Expr, SortKey, bind, conjunction};
+use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
 use dframe_plan::{LogicalPlan, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
@@ -94,7 +94,7 @@ impl Planner<'_> {
             LogicalPlan::Scan(scan) => scanned(scan),
             LogicalPlan::Filter { input, predicate } => {
                 let stream = self.stream(input)?;
-                let op = BlockOp::Filter(bind(predicate, &stream.schema)?);
+                let op = BlockOp::Filter(bind_predicate(predicate, &stream.schema)?);
                 Ok(stream.with_op(op, None))
             }
             LogicalPlan::Project { input, exprs, schema } => {
@@ -294,7 +294,7 @@ fn filtered(scan: &mut Scan, filter: &Expr, output: &SchemaRef) -> Result<Vec<Bl
     }
     let fields = scan.projection.iter().map(|index| all.field(*index).clone());
     let read: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let mut ops = vec![BlockOp::Filter(bind(filter, &read)?)];
+    let mut ops = vec![BlockOp::Filter(bind_predicate(filter, &read)?)];
     if scan.projection.len() > wanted {
         let exprs =
             output.fields().iter().map(|field| bind(&dframe_expr::col(field.name()), &read));
