@@ -74,6 +74,26 @@ fn the_main_command_is_the_one_that_is_checked_before_a_change_lands() {
 }
 
 #[test]
+fn links_and_paths_lead_somewhere() {
+    let documents = ["docs/ARCHITECTURE.md", "docs/glossary.md", "CONTRIBUTING.md"];
+    let mut lost = Vec::new();
+    for page in pages().into_iter().chain(documents.map(|name| root().join(name))) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let links = links.filter(|link| !link.starts_with("http"));
+        let links = links.map(|link| page.parent().unwrap().join(link));
+        let is_path = |word: &&str| {
+            let folders = ["crates/", "tests/", "docs/", "data/", "benches/"];
+            folders.iter().any(|folder| word.starts_with(folder)) && !word.contains([' ', '*'])
+        };
+        let paths = text.split('`').skip(1).step_by(2).filter(is_path);
+        let paths = paths.map(|path| root().join(path));
+        lost.extend(links.chain(paths).filter(|path| !path.exists()));
+    }
+    assert!(lost.is_empty(), "{lost:#?}");
+}
+
+#[test]
 fn ellipses_stand_for_anything() {
     assert!(agree(&["a … c"], &["a b b c"]) && !agree(&["a … c"], &["a b"]));
     assert!(agree(&["a", "…", "z"], &["a", "b", "c", "z"]) && agree(&["a", "…"], &["a"]));
