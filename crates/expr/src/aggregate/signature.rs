@@ -17,7 +17,7 @@ use super::moments::{Moment, Moments};
 use super::sum_decimal::{DecimalSum, RAW_256};
 use super::sum_int::{IntSum, RAW_128};
 use super::{Accumulator, AggregateFunction, AggregateSignature, BoundAggregate, int_moments};
-use crate::plain_type;
+use crate::{plain_type, type_name};
 
 /// Decimals of at most so many digits are summed in 128 bits.
 const DIGITS_128: u8 = 25;
@@ -73,7 +73,7 @@ impl AggregateFunction {
 
     fn type_error(&self, args: &[&DataType]) -> Error {
         let name = self.name();
-        let types: Vec<String> = args.iter().map(|data_type| data_type.to_string()).collect();
+        let types: Vec<String> = args.iter().map(|data_type| type_name(data_type)).collect();
         let error = Error::invalid_input(format!("{name} cannot take {}", types.join(", ")));
         error.remedy(match self {
             Self::BoolAnd | Self::BoolOr => format!("compare first, as in {name}(x > 0)"),

@@ -186,13 +186,13 @@ fn wrong_types_name_function_type_and_remedy() {
     };
     assert_eq!(
         error("sum", &[DataType::Utf8]),
-        "sum cannot take Utf8; cast it first: sum(cast(x as double))"
+        "sum cannot take VARCHAR; cast it first: sum(cast(x as double))"
     );
     assert!(error("bool_and", &[DataType::Int64]).contains("bool_and(x > 0)"));
     assert!(error("mean", &[DataType::Boolean]).contains("cast(x as int)"));
     assert_eq!(error("corr", &[DataType::Int64]), "corr takes two argument(s), not 1");
     let list = DataType::new_list(DataType::Int64, true);
-    assert!(error("max", std::slice::from_ref(&list)).contains("max cannot take List"));
+    assert!(error("max", std::slice::from_ref(&list)).contains("max cannot take BIGINT[]"));
     assert!(AggregateFunction::Count.bind(&[list]).is_ok());
 }
 
