@@ -171,7 +171,7 @@ fn files_agree_by_name() {
     let error = ParquetSource::open(&[folder.path("")]).expect_err("text is no number");
     let text = error.to_string();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
-    for part in ["1.parquet", "3.parquet", "column 'a'", "Utf8", "Int"] {
+    for part in ["1.parquet", "3.parquet", "column 'a'", "VARCHAR", "INTEGER"] {
         assert!(text.contains(part) || text.contains("2.parquet"), "{part}: {text}");
     }
 }
@@ -218,7 +218,8 @@ fn what_cannot_be_opened_is_named() {
     std::fs::write(folder.path("cut.parquet"), &bytes[..bytes.len() - 9]).expect("written");
     std::fs::create_dir(folder.path("nothing")).expect("made");
     let cases = [
-        ("trade.parquet", ErrorKind::Io, "did you mean"),
+        ("trade.parquet", ErrorKind::Io, "/trades.parquet'?"),
+        ("tradez.parquet", ErrorKind::Io, "did you mean"),
         ("x.parquet", ErrorKind::InvalidData, "not a parquet file"),
         ("cut.parquet", ErrorKind::InvalidData, "cut off"),
         ("nothing", ErrorKind::InvalidInput, "no parquet file"),
@@ -228,5 +229,16 @@ fn what_cannot_be_opened_is_named() {
         let error = ParquetSource::open(&[folder.path(name)]).expect_err(name);
         let text = error.to_string();
         assert!(error.kind() == kind && text.contains(words) && text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn globs_leave_hidden_files_alone() {
+    let folder = Folder::new();
+    folder.write("a.parquet", &table(10), Default::default());
+    std::fs::write(folder.path(".a.parquet"), "half written").expect("written");
+    for pattern in ["*.parquet", "**/*.parquet", "[!b]*"] {
+        let source = ParquetSource::open(&[folder.path(pattern)]).expect(pattern);
+        assert_eq!(source.statistics().rows, Some(10), "{pattern}");
     }
 }

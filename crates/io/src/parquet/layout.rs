@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use dframe_core::{Error, Result};
+use dframe_expr::type_name;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
@@ -144,9 +145,10 @@ impl Unified {
         }
         let Some(wider) = widen(field.data_type(), found) else {
             let message = format!(
-                "the column is {} in '{}' but {found} here",
-                field.data_type(),
-                self.origins[index]
+                "the column is {} in '{}' but {} here",
+                type_name(field.data_type()),
+                self.origins[index],
+                type_name(found)
             );
             return Err(Error::invalid_data(message)
                 .column(field.name())

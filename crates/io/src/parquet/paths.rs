@@ -78,9 +78,16 @@ fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
+/// As in a shell, `*` does not match the dot that hides a file.
+const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: false,
+    require_literal_leading_dot: true,
+};
+
 fn expand_pattern(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
     let before = files.len();
-    let matches = glob::glob(pattern).map_err(|error| {
+    let matches = glob::glob_with(pattern, LIKE_A_SHELL).map_err(|error| {
         Error::invalid_input(format!("'{pattern}' is not a glob: {}", error.msg))
             .remedy("escape special characters as [*], [?] or [[]")
     })?;
@@ -124,10 +131,15 @@ fn nearest_names(path: &Path) -> Vec<String> {
     let mut scored: Vec<(f64, String)> = entries
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .map(|name| (strsim::jaro_winkler(&name, &wanted), name))
+        .map(|name| (strsim::jaro_winkler(stem(&name), stem(&wanted)), name))
         .filter(|(score, _)| *score > 0.8)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let place = |name: String| folder.map_or(name.clone(), |f| f.join(&name).display().to_string());
     scored.into_iter().take(3).map(|(_, name)| format!("'{}'", place(name))).collect()
+}
+
+/// What is left of a name without its extension, which most files share.
+fn stem(name: &str) -> &str {
+    Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name)
 }
