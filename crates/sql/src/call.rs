@@ -115,7 +115,7 @@ fn check_all(function: &AggregateFunction, args: &Args, distinct: bool, span: Sp
 }
 
 fn scalar(name: String, args: Args, filtered: bool, span: Span) -> Result<Expr> {
-    if !function::exists(&name) {
+    if name != "if" && !function::exists(&name) {
         return Err(unknown(&name, span));
     }
     let error = if args.distinct || filtered {
@@ -123,10 +123,23 @@ fn scalar(name: String, args: Args, filtered: bool, span: Span) -> Result<Expr> 
             .remedy("leave out DISTINCT and FILTER")
     } else if args.all {
         Error::invalid_input(format!("{name}(*) has no meaning")).remedy("name a column")
+    } else if name == "if" {
+        return choice(args.args, span);
     } else {
         return Ok(Expr::Call { name, args: args.args, span });
     };
     Err(at(error, span))
+}
+
+/// `if(condition, yes, no)` is a `CASE` of one branch.
+fn choice(args: Vec<Expr>, span: Span) -> Result<Expr> {
+    let count = args.len();
+    let [condition, yes, no] = <[Expr; 3]>::try_from(args).map_err(|_| {
+        let error = Error::invalid_input(format!("if: takes 3 arguments, not {count}"));
+        at(error.remedy("usage: if(condition, value, other)"), span)
+    })?;
+    let branches = vec![(condition, yes)];
+    Ok(Expr::Case { operand: None, branches, otherwise: Some(Box::new(no)), span })
 }
 
 /// The scalar function `name` of `args`, if there is one.

@@ -107,6 +107,14 @@ impl BinaryForTest for Expr {
 }
 
 #[test]
+fn if_is_a_case() {
+    assert_eq!(parsed("if(a > 1, b, c)"), parsed("case when a > 1 then b else c end"));
+    let error = failed("if(a, b)");
+    assert_eq!(error.message(), "if: takes 3 arguments, not 2");
+    assert_eq!(marked(&error).as_deref(), Some("if(a, b)"));
+}
+
+#[test]
 fn like_and_case() {
     let Expr::Like(Like { negated, case_insensitive, escape, .. }) =
         parsed(r"a not ilike '50\%%' escape '\'")
