@@ -286,6 +286,10 @@ pub fn some_text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("must not be empty".into());
     }
+    // An expression may begin with a minus sign; two of them are the next flag.
+    if text.starts_with("--") {
+        return Err("a flag stands where a value must".into());
+    }
     Ok(text.to_string())
 }
 
@@ -392,9 +396,12 @@ mod tests {
             "dframe head a -n x",
             "dframe select a -f xml",
             "dframe select a -q -v",
+            "dframe select a --limit -1",
+            "dframe select a --where --limit 3",
         ] {
             assert_eq!(parse(bad).err(), Some(2), "{bad}");
         }
+        assert!(parse("dframe select a --columns -x --sort -y").is_ok());
         assert!(parse("dframe count a --explain --memory-limit 50%").is_ok());
         assert!(parse("dframe --error-format json count a -q").is_ok());
     }

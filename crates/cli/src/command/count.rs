@@ -19,7 +19,7 @@ pub struct Count {
     #[command(flatten)]
     input: InputArgs,
     /// Only rows for which this holds: "price > 10 and side = 'buy'"
-    #[arg(long = "where", value_name = "EXPR", value_parser = some_text)]
+    #[arg(long = "where", value_name = "EXPR", allow_hyphen_values = true, value_parser = some_text)]
     filter: Option<String>,
     /// Where the result goes.
     #[command(flatten)]

@@ -24,22 +24,22 @@ pub struct GroupBy {
     #[command(flatten)]
     input: InputArgs,
     /// Columns to group by, or expressions with a name: "ticker, date_trunc('day', ts) as day"
-    #[arg(long, value_name = "COLS", value_parser = some_text)]
+    #[arg(long, value_name = "COLS", allow_hyphen_values = true, value_parser = some_text)]
     by: Vec<String>,
     /// What to compute for each group: "sum(price*size)/sum(size) as vwap, count(*) as n"
-    #[arg(long, value_name = "EXPRS", value_parser = some_text)]
+    #[arg(long, value_name = "EXPRS", allow_hyphen_values = true, value_parser = some_text)]
     agg: Vec<String>,
     /// Only rows for which this holds: "price > 10 and side = 'buy'"
-    #[arg(long = "where", value_name = "EXPR", value_parser = some_text)]
+    #[arg(long = "where", value_name = "EXPR", allow_hyphen_values = true, value_parser = some_text)]
     filter: Option<String>,
     /// Only groups for which this holds; may use aggregates and the names --agg gives: "n > 100"
-    #[arg(long, value_name = "EXPR", value_parser = some_text)]
+    #[arg(long, value_name = "EXPR", allow_hyphen_values = true, value_parser = some_text)]
     having: Option<String>,
     /// Order of the groups: "n desc, ticker"
-    #[arg(long, value_name = "KEYS", value_parser = some_text)]
+    #[arg(long, value_name = "KEYS", allow_hyphen_values = true, value_parser = some_text)]
     sort: Vec<String>,
     /// Only the first so many groups
-    #[arg(long, value_name = "N", value_parser = row_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = row_count)]
     limit: Option<u64>,
     /// Where the result goes.
     #[command(flatten)]

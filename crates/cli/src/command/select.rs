@@ -22,22 +22,22 @@ pub struct Select {
     #[command(flatten)]
     input: InputArgs,
     /// Columns, or expressions with a name: "ticker, price*size as volume" [default: *]
-    #[arg(long, value_name = "EXPRS", value_parser = some_text)]
+    #[arg(long, value_name = "EXPRS", allow_hyphen_values = true, value_parser = some_text)]
     columns: Vec<String>,
     /// Only rows for which this holds: "price > 10 and side = 'buy'"
-    #[arg(long = "where", value_name = "EXPR", value_parser = some_text)]
+    #[arg(long = "where", value_name = "EXPR", allow_hyphen_values = true, value_parser = some_text)]
     filter: Option<String>,
     /// Each different row once
     #[arg(long)]
     distinct: bool,
     /// Order of the rows: "volume desc, ticker"
-    #[arg(long, value_name = "KEYS", value_parser = some_text)]
+    #[arg(long, value_name = "KEYS", allow_hyphen_values = true, value_parser = some_text)]
     sort: Vec<String>,
     /// Only the first so many rows
-    #[arg(long, value_name = "N", value_parser = row_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = row_count)]
     limit: Option<u64>,
     /// Without the first so many rows
-    #[arg(long, value_name = "N", value_parser = row_count)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = row_count)]
     offset: Option<u64>,
     /// Where the result goes.
     #[command(flatten)]
