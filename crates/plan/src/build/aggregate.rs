@@ -36,9 +36,11 @@ impl LogicalPlan {
     ) -> Result<Self> {
         let mut grouping = Grouping::new(self, keys)?;
         let mut columns = grouping.key_columns();
+        let keys = columns.len();
         for expr in exprs {
             let column = grouping.add(expr)?;
-            if !columns.contains(&column) || matches!(column, Expr::Alias(..)) {
+            // A key comes out once, whether it is named among the expressions or not.
+            if !columns[..keys].contains(&column) {
                 columns.push(column);
             }
         }

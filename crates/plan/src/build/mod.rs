@@ -114,7 +114,8 @@ fn refuse_nested_key(expr: &Expr, name: &str, data_type: &DataType) -> Result<()
     if !data_type.is_nested() || matches!(data_type, DataType::Dictionary(..)) {
         return Ok(());
     }
-    let error = Error::unsupported(format!("'{name}' is {data_type}, which cannot be a key"))
+    let type_name = dframe_expr::type_name(data_type);
+    let error = Error::unsupported(format!("'{name}' is {type_name}, which cannot be a key"))
         .column(name)
         .remedy("leave it out, or select one of its parts first");
     Err(resolve::at(error, expr))

@@ -140,6 +140,7 @@ fn aggregations_refuse_what_makes_no_sense() {
     invalid(by(vec![], vec![col("price").sum().max()]), &["max(sum(price))", "inside another"]);
     invalid(by(vec![col("side"), col("Side")], vec![count_all()]), &["'side'", "AS"]);
     invalid(by(vec![col("side")], vec![count_all().alias("side")]), &["'side'", "AS"]);
+    invalid(by(vec![], vec![col("price").mean(), col("price").mean()]), &["'mean(price)'", "AS"]);
     invalid(by(vec![col("price").sum()], vec![count_all()]), &["sum(price)", "as a key"]);
     invalid(by(vec![col("side")], vec![col("pric").sum()]), &["pric", "price"]);
     invalid(
