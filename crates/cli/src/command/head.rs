@@ -8,7 +8,7 @@ use crate::query::{Context, Query};
 
 /// Show the first rows
 ///
-/// Reads no more than it shows. Of several files, the first in the order they are named.
+/// Reads only the row groups these are in. Of several files, the first in the order they are named.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   dframe head data/flights.parquet
