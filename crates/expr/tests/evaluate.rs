@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray,
-    Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray, TimestampSecondArray, UInt64Array,
+    Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, PrimitiveArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray, TimestampSecondArray, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Decimal256Type, Field, Int32Type, Schema, TimeUnit, i256};
 use dframe_core::{Error, ErrorKind};
 use dframe_expr::{
     BinaryOp, Expr, Like, Literal, Span, UnaryOp, Value, bind, bind_predicate, call, coalesce, col,
@@ -304,6 +304,12 @@ fn casts() {
             text("0.30000000000000004", DataType::Decimal128(38, 17)).cast(DataType::Float64),
             "0.30000000000000004",
         ),
+        (lit(-4089423987781798.0).cast(DataType::Decimal128(18, 2)), "-4089423987781798.00"),
+        (lit(12345678901.12345).cast(DataType::Decimal128(28, 9)), "12345678901.123450000"),
+        (lit(90071992547409.94).cast(DataType::Decimal128(28, 2)), "90071992547409.94"),
+        (lit(0.125).cast(DataType::Decimal128(5, 2)), "0.13"),
+        (lit(1e20).cast(DataType::Decimal128(38, 1)), "100000000000000000000.0"),
+        (lit(-1.55).cast(DataType::Decimal256(40, 2)).cast(DataType::Decimal128(5, 1)), "-1.6"),
         (text("1.225", decimal.clone()), "1.23"),
         (text("-1.225", decimal.clone()), "-1.23"),
         (text("1.2e1", decimal.clone()), "12.00"),
@@ -362,6 +368,17 @@ fn casts() {
         let message = error(expr).to_string();
         assert!(message.starts_with(expected), "{message}");
     }
+}
+
+#[test]
+fn casts_do_not_look_below_nulls() {
+    let values = vec![i256::from_i128(150), i256::MIN];
+    let nulls = Some(vec![true, false].into());
+    let wide = PrimitiveArray::<Decimal256Type>::new(values.into(), nulls);
+    let wide = wide.with_precision_and_scale(19, 2).unwrap();
+    let batch = RecordBatch::try_from_iter([("m", array(wide))]).unwrap();
+    let narrow = col("m").cast(DataType::Decimal128(19, 2));
+    assert_eq!(evaluate(&narrow, &batch).unwrap(), ["1.50", "NULL"]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use arrow::array::{
 };
 use arrow::compute::CastOptions;
 use arrow::datatypes::{
-    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Float32Type,
-    Float64Type, Int32Type, Int64Type, TimeUnit,
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type,
+    DecimalType, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit,
 };
 use dframe_core::{Error, Result};
 
@@ -17,6 +17,9 @@ use super::{parse, text};
 use crate::coerce::is_string;
 use crate::display::type_name;
 use crate::value::{Value, plain, plain_type};
+
+/// Integers up to it are exact as floats.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// `array` as `to`. What does not fit is an error if `strict`, else NULL.
 ///
@@ -133,6 +136,15 @@ fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
         (DataType::Float64, DataType::Boolean) => Ok(non_zero::<Float64Type>(array, 0.0)),
         (DataType::Float32, DataType::Boolean) => Ok(non_zero::<Float32Type>(array, 0.0)),
         (DataType::Decimal128(_, scale), DataType::Float64) => Ok(nearest(array, *scale)),
+        (DataType::Float64, DataType::Decimal128(digits, scale @ 0..)) => {
+            decimals(array, *digits, *scale)
+        }
+        (DataType::Float32, DataType::Decimal128(digits, scale @ 0..)) => {
+            decimals(&safe(array, &DataType::Float64)?, *digits, *scale)
+        }
+        (DataType::Decimal256(..), DataType::Decimal128(digits, scale)) => {
+            halved(array, *digits, *scale)
+        }
         (from, to) if from.is_decimal() && to.is_integer() => safe(&rounded(array)?, to),
         (from, DataType::Boolean) if from.is_decimal() => {
             safe(&safe(array, &DataType::Float64)?, to)
@@ -174,10 +186,45 @@ fn non_zero<T: ArrowPrimitiveType>(array: &ArrayRef, zero: T::Native) -> ArrayRe
 fn nearest(array: &ArrayRef, scale: i8) -> ArrayRef {
     let power = (0..=22).contains(&scale).then(|| 10_f64.powi(i32::from(scale)));
     let float = |value: i128| match power {
-        Some(power) if value.unsigned_abs() <= 1 << 53 => value as f64 / power,
+        Some(power) if value.unsigned_abs() <= EXACT_MAX as u128 => value as f64 / power,
         _ => format!("{value}e{}", -i32::from(scale)).parse().unwrap_or(f64::NAN),
     };
     Arc::new(array.as_primitive::<Decimal128Type>().unary::<_, Float64Type>(float))
+}
+
+/// The decimals nearest to floats: a product while that is exact to the unit, else the digits that the
+/// float is written with.
+fn decimals(array: &ArrayRef, digits: u8, scale: i8) -> Result<ArrayRef> {
+    let power = 10_f64.powi(i32::from(scale));
+    let unscaled = |value: f64| match value * power {
+        scaled if scaled.abs() < EXACT_MAX => Some(scaled.round() as i128),
+        _ => unscaled_of_text(&value.to_string(), usize::try_from(scale).ok()?),
+    };
+    let fits = |value: &i128| Decimal128Type::is_valid_decimal_precision(*value, digits);
+    let decimals = array
+        .as_primitive::<Float64Type>()
+        .unary_opt::<_, Decimal128Type>(|value| unscaled(value).filter(fits));
+    Ok(Arc::new(decimals.with_precision_and_scale(digits, scale)?))
+}
+
+/// The number in `text`, which has no exponent, in units of the last of `scale` digits behind the point.
+fn unscaled_of_text(text: &str, scale: usize) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let kept = &fraction[..fraction.len().min(scale)];
+    let truncated: i128 = format!("{whole}{kept:0<scale$}").parse().ok()?;
+    let rounds_up = fraction.as_bytes().get(scale).is_some_and(|digit| *digit >= b'5');
+    let away = if text.starts_with('-') { -1 } else { 1 };
+    truncated.checked_add(if rounds_up { away } else { 0 })
+}
+
+/// Decimals of 256 bits in 128. Arrow's cast relies on the precision of what is below a NULL, too.
+fn halved(array: &ArrayRef, digits: u8, scale: i8) -> Result<ArrayRef> {
+    let rescaled = safe(array, &DataType::Decimal256(DECIMAL256_MAX_PRECISION, scale))?;
+    let fits = |value: &i128| Decimal128Type::is_valid_decimal_precision(*value, digits);
+    let decimals = rescaled
+        .as_primitive::<Decimal256Type>()
+        .unary_opt::<_, Decimal128Type>(|value| value.to_i128().filter(fits));
+    Ok(Arc::new(decimals.with_precision_and_scale(digits, scale)?))
 }
 
 /// The decimal at scale 0, rounded half away from zero.
