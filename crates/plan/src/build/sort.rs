@@ -41,8 +41,12 @@ impl LogicalPlan {
             }
             Err(error) => error,
         };
-        // The output's own error is the better one: its columns are those the user sees.
-        self.sort_below_output(keys).ok().flatten().ok_or(error)
+        match self.sort_below_output(keys) {
+            Ok(Some(sorted)) => Ok(sorted),
+            Err(below) if below.kind() != error.kind() => Err(below),
+            // The output's own error is the better one: its columns are those the user sees.
+            _ => Err(error),
+        }
     }
 
     /// The sort below the projection or within the aggregation that makes the output; `None` if

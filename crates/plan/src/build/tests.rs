@@ -1,5 +1,6 @@
 //! What the builders make of requests, and what they say about wrong ones.
 
+use arrow::datatypes::DataType;
 use dframe_core::{Error, ErrorKind};
 use dframe_expr::{Expr, SortKey, call, col, count_all, lit};
 
@@ -212,5 +213,10 @@ fn sorts_refuse_what_is_nowhere() {
     let plan = ticks().project(vec![col("price")]).unwrap();
     let plan = plan.sort(vec![SortKey::ascending(col("prize"))]);
     assert_refused(plan, ErrorKind::InvalidInput, &["prize", "price"]);
+    let wide = col("price").cast(DataType::Decimal256(50, 2)).alias("wide");
+    let plan = ticks().project(vec![wide, col("ticker")]).unwrap();
+    let plan = plan.project(vec![col("ticker")]).unwrap();
+    let plan = plan.sort(vec![SortKey::ascending(call("abs", [col("wide")]))]);
+    assert_refused(plan, ErrorKind::Unsupported, &["too wide"]);
     assert_refused(ticks().sort(vec![]), ErrorKind::InvalidInput, &["nothing to sort by"]);
 }
