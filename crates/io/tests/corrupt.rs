@@ -100,6 +100,8 @@ fn a_corrupt_page_names_its_column_and_row_group() {
     check(&error, &path);
     assert_eq!(error.context().row_group, Some(1), "{error}");
     assert_eq!(error.context().column.as_deref(), Some("note"), "{error}");
+    let layers = ["External", "argument error", "Parquet error"];
+    assert!(layers.iter().all(|layer| !error.to_string().contains(layer)), "{error}");
 }
 
 #[test]

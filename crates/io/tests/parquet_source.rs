@@ -214,6 +214,7 @@ fn what_cannot_be_opened_is_named() {
     let folder = Folder::new();
     let good = folder.write("trades.parquet", &table(10), Default::default());
     std::fs::write(folder.path("x.parquet"), "a,b\n1,2\n3,4\n").expect("written");
+    std::fs::write(folder.path("y.parquet"), "ARROW1\0\0\u{1}..ARROW1").expect("written");
     let bytes = std::fs::read(&good).expect("read");
     std::fs::write(folder.path("cut.parquet"), &bytes[..bytes.len() - 9]).expect("written");
     std::fs::create_dir(folder.path("nothing")).expect("made");
@@ -221,6 +222,7 @@ fn what_cannot_be_opened_is_named() {
         ("trade.parquet", ErrorKind::Io, "/trades.parquet'?"),
         ("tradez.parquet", ErrorKind::Io, "did you mean"),
         ("x.parquet", ErrorKind::InvalidData, "not a parquet file"),
+        ("y.parquet", ErrorKind::InvalidData, "it is an Arrow file"),
         ("cut.parquet", ErrorKind::InvalidData, "cut off"),
         ("nothing", ErrorKind::InvalidInput, "no parquet file"),
         ("q*.parquet", ErrorKind::InvalidInput, "no file matches"),

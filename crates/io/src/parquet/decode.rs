@@ -147,7 +147,9 @@ impl UnitBatches {
         let message = "the data cannot be decoded";
         let error = match error {
             ParquetError::NYI(what) => Error::unsupported(what),
-            other => Error::invalid_data(message).source(other).remedy("restore the file"),
+            other => Error::invalid_data(message)
+                .source(cause(&other))
+                .remedy("write the file again, or restore it from a copy"),
         };
         self.place(error)
     }
@@ -186,6 +188,18 @@ impl Iterator for UnitBatches {
         }
         step.transpose()
     }
+}
+
+/// What is wrong, without the names of the layers that passed it on.
+fn cause(error: &ParquetError) -> String {
+    const LAYERS: [&str; 4] =
+        ["External: ", "Parquet argument error: ", "Parquet error: ", "Arrow: "];
+    let text = error.to_string();
+    let mut rest = text.as_str();
+    while let Some(inner) = LAYERS.iter().find_map(|layer| rest.strip_prefix(layer)) {
+        rest = inner;
+    }
+    rest.to_string()
 }
 
 /// For each column wanted: its position in the file, and among the columns that are read.

@@ -24,6 +24,7 @@ use super::paths::unreadable;
 /// The magic, and the length of the metadata before it.
 const TAIL: u64 = 8;
 const MAGIC: &[u8] = b"PAR1";
+const MAGIC_ARROW: &[u8] = b"ARRO";
 const MAGIC_ENCRYPTED: &[u8] = b"PARE";
 
 /// A file of the source: what is always known of it.
@@ -149,6 +150,9 @@ impl OpenFile {
         let mut head = [0; 4];
         match self.read_into(0, &mut head) {
             Ok(()) if head == MAGIC => truncated(&self.path),
+            Ok(()) if head == MAGIC_ARROW => {
+                self.foreign("it is an Arrow file; convert it to parquet first")
+            }
             Ok(()) if head.iter().all(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~')) => {
                 self.foreign("it looks like text; convert it to parquet first")
             }
