@@ -36,9 +36,12 @@ pub(crate) fn scalar(expr: Expr, schema: &Schema, place: &str) -> Result<Expr> {
     if expr.contains_aggregate() {
         let call = expr.aggregates().first().map(|call| Expr::Aggregate(call.clone()));
         let call = call.map_or_else(String::new, |call| call.to_string());
-        let error =
-            Error::invalid_input(format!("aggregate function {call} cannot be used {place}"))
-                .remedy("compute it in a group-by (--agg), and filter on it with --having");
+        let remedy = match place {
+            "as a key" => "group by its argument, or group twice",
+            _ => "compute it in a group-by (--agg), and filter on it with --having",
+        };
+        let message = format!("aggregate function {call} cannot be used {place}");
+        let error = Error::invalid_input(message).remedy(remedy);
         return Err(at(error, &expr));
     }
     let expr = resolve(expr, schema)?;
