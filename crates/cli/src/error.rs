@@ -121,7 +121,9 @@ fn kind_name(kind: ErrorKind) -> &'static str {
 /// File, row group, column and operator; the column only where neither message nor snippet shows it.
 fn places(error: &Error) -> Vec<String> {
     let context = error.context();
-    let told = |name: &&String| !error.message().contains(*name) && error.snippet().is_none();
+    let told = |name: &&String| {
+        !error.message().contains(&format!("'{name}'")) && error.snippet().is_none()
+    };
     let file = context.file.as_deref().map(file_name);
     let row_group = context.row_group.map(|index| format!("row group {index}"));
     let column = context.column.as_ref().filter(told).map(|column| format!("column '{column}'"));
@@ -270,6 +272,13 @@ mod tests {
         let expected = "error: cannot read\n --> a.parquet, row group 3, column 'x'\n\
                         cause: permission denied\n";
         assert_eq!(text(&error, PLAIN), expected);
+    }
+
+    #[test]
+    fn a_column_is_named_unless_the_message_quotes_it() {
+        let shown = |message: &str| text(&Error::invalid_data(message).column("n"), PLAIN);
+        assert_eq!(shown("cannot be decoded"), "error: cannot be decoded\n --> column 'n'\n");
+        assert_eq!(shown("'n' is too large"), "error: 'n' is too large\n");
     }
 
     #[test]
