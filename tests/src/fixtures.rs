@@ -15,6 +15,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 
 /// Writes every fixture into `folder`.
@@ -80,9 +81,12 @@ fn broken(folder: &Path) {
     write(&whole, &batch([("n", numbers)]), 5_000);
     let bytes = std::fs::read(&whole).unwrap();
     std::fs::write(folder.join("truncated.parquet"), &bytes[..bytes.len() / 2]).unwrap();
-    let mut torn = bytes.clone();
-    let middle = bytes.len() / 4;
-    torn[middle..middle + 64].fill(0xff);
+    // The header of the second row group's first page.
+    let file = SerializedFileReader::new(File::open(&whole).unwrap()).unwrap();
+    let (start, _) = file.metadata().row_group(1).column(0).byte_range();
+    let start = usize::try_from(start).unwrap();
+    let mut torn = bytes;
+    torn[start..start + 16].fill(0xff);
     std::fs::write(folder.join("torn.parquet"), torn).unwrap();
     std::fs::write(folder.join("csv.parquet"), "a,b\n1,2\n3,4\n").unwrap();
     std::fs::write(folder.join("nothing.parquet"), "").unwrap();
