@@ -297,7 +297,7 @@ fn every_function_and_form_can_be_called() {
     }
     let schema = Schema::new(vec![Field::new("a", DataType::Int64, true)]);
     for form in FORMS.iter().flat_map(|form| form.names) {
-        let bound = bind(&parsed(&format!("{form}(a, 2)")), &schema.clone().into());
+        let bound = bind(&parsed(&format!("{form}(a, 2)")), &schema.clone());
         assert_eq!(bound.unwrap_or_else(|e| panic!("{form}: {e}")).data_type(), &DataType::Int64);
     }
 }

@@ -81,7 +81,7 @@ impl<'a> ByteValues<'a> {
 }
 
 /// An array of `data_type` of these values.
-pub(crate) fn array_of<'a>(data_type: &DataType, values: &[Option<&'a [u8]>]) -> Result<ArrayRef> {
+pub(crate) fn array_of(data_type: &DataType, values: &[Option<&[u8]>]) -> Result<ArrayRef> {
     match data_type {
         DataType::Null => Ok(new_null_array(data_type, values.len())),
         DataType::Utf8 | DataType::Binary => offsets_array::<i32>(data_type, values),
