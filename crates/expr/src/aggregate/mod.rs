@@ -61,13 +61,13 @@ pub struct GroupedRows<'a> {
 
 /// The states of one aggregate function for many groups.
 pub trait Accumulator: Send {
-    /// Folds rows in. `args` have the types of [`BoundAggregate::arg_types`], and are plain arrays.
+    /// Folds rows in. `args` have the types of [`AggregateSignature::arg_types`], and are plain arrays.
     fn update(&mut self, rows: &GroupedRows<'_>, args: &[ArrayRef]) -> Result<()>;
 
     /// Folds states in, as [`Accumulator::state`] made them.
     fn merge(&mut self, rows: &GroupedRows<'_>, states: &[ArrayRef]) -> Result<()>;
 
-    /// The state, a row per group, in the types of [`BoundAggregate::state_fields`]; forgets it all.
+    /// The state, a row per group, in the types of [`AggregateSignature::state_fields`]; forgets it all.
     fn state(&mut self) -> Result<Vec<ArrayRef>>;
 
     /// The results, a row per group; forgets it all.
