@@ -42,8 +42,10 @@ pub(crate) struct SortSpec {
     pub(crate) schema: SchemaRef,
 }
 
-/// Rows of a batch of a sorted run.
+/// Rows of a batch of a sorted run, unless they are wide.
 const RUN_BATCH_ROWS: usize = 4096;
+/// Bytes of a batch of several wide rows.
+const RUN_BATCH_BYTES: usize = 1 << 20;
 /// Runs that are merged at once, if their batches fit half of the memory.
 const FAN_IN_MAX: usize = 128;
 
@@ -112,8 +114,11 @@ impl SortRun {
         self.rows = 0;
         let order = sorted_order(&self.spec, &batches)?;
         let batches: Vec<&RecordBatch> = batches.iter().collect();
-        let gather = |rows: &[(usize, usize)]| Ok(interleave_record_batch(&batches, rows)?);
-        order.chunks(RUN_BATCH_ROWS).map(gather).collect()
+        let mut sorted = Vec::new();
+        for rows in order.chunks(RUN_BATCH_ROWS) {
+            gather(&batches, rows, &mut sorted)?;
+        }
+        Ok(sorted)
     }
 
     fn close_run(&mut self, context: &TaskContext) -> Result<()> {
@@ -155,6 +160,23 @@ impl SortRun {
             _ => Ok(Some(arrow::compute::filter_record_batch(&batch, &mask)?)),
         }
     }
+}
+
+/// Copies rows into a batch, or into several if they are wide.
+fn gather(
+    batches: &[&RecordBatch],
+    rows: &[(usize, usize)],
+    gathered: &mut Vec<RecordBatch>,
+) -> Result<()> {
+    let batch = interleave_record_batch(batches, rows)?;
+    if batch_bytes(&batch) <= RUN_BATCH_BYTES || rows.len() == 1 {
+        gathered.push(batch);
+        return Ok(());
+    }
+    drop(batch);
+    let (first, second) = rows.split_at(rows.len() / 2);
+    gather(batches, first, gathered)?;
+    gather(batches, second, gathered)
 }
 
 /// While a run is sorted there are the rows, their keys, the sorted copy, and an index entry per row.
@@ -249,6 +271,8 @@ struct Cursor {
     row: usize,
     rows: Rows,
     batch: RecordBatch,
+    /// What a row of the batch takes, on average.
+    row_bytes: usize,
 }
 
 impl Ord for Cursor {
@@ -314,7 +338,9 @@ impl MergeRuns {
             let Some(batch) = self.readers[run].next().transpose()? else { return Ok(None) };
             if batch.num_rows() > 0 {
                 let rows = self.converter.convert_columns(&self.spec.key_columns(&batch)?)?;
-                return Ok(Some(Cursor { key: rows.row(0).owned(), run, row: 0, rows, batch }));
+                let row_bytes = batch_bytes(&batch) / batch.num_rows();
+                let key = rows.row(0).owned();
+                return Ok(Some(Cursor { key, run, row: 0, rows, batch, row_bytes }));
             }
         }
     }
@@ -322,14 +348,15 @@ impl MergeRuns {
     fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut numbers: Vec<Option<usize>> = vec![None; self.readers.len()];
-        let mut picks = Vec::new();
-        while picks.len() < RUN_BATCH_ROWS && self.left > 0 {
+        let (mut picks, mut bytes) = (Vec::new(), 0);
+        while picks.len() < RUN_BATCH_ROWS && bytes < RUN_BATCH_BYTES && self.left > 0 {
             let Some(mut first) = self.heap.peek_mut() else { break };
             let number = *numbers[first.run].get_or_insert_with(|| {
                 batches.push(first.batch.clone());
                 batches.len() - 1
             });
             picks.push((number, first.row));
+            bytes += first.row_bytes;
             self.left -= 1;
             first.row += 1;
             if first.row < first.batch.num_rows() {
@@ -361,7 +388,10 @@ impl Iterator for MergeRuns {
 
 /// The memory that reading a run takes: a batch and its keys, and its share of the batch that comes out.
 fn reading_bytes(run: &Arc<Part>) -> usize {
-    COPIES * (run.bytes() * RUN_BATCH_ROWS as u64 / run.rows().max(1)) as usize
+    let bytes = run.bytes() as usize;
+    let row = bytes / run.rows().max(1) as usize;
+    let batch = row.saturating_add(1).saturating_mul(RUN_BATCH_ROWS);
+    COPIES * batch.min(bytes).min(RUN_BATCH_BYTES.max(row))
 }
 
 /// The runs that are merged at once: as many as fit half of the memory.
@@ -382,4 +412,39 @@ fn merged_run(
         writer.write(0, &batch?)?;
     }
     writer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::StringArray;
+
+    use super::*;
+
+    /// The lengths of the texts in each batch that `gather` makes of texts of these lengths.
+    fn gathered(lengths: &[usize]) -> Vec<Vec<usize>> {
+        let texts = StringArray::from_iter_values(lengths.iter().map(|length| "x".repeat(*length)));
+        let batch = RecordBatch::try_from_iter([("text", Arc::new(texts) as ArrayRef)]);
+        let batch = batch.expect("one column");
+        let rows: Vec<(usize, usize)> = (0..lengths.len()).map(|row| (0, row)).collect();
+        let mut batches = Vec::new();
+        gather(&[&batch], &rows, &mut batches).expect("rows of the batch");
+        let lengths = |batch: &RecordBatch| {
+            let texts = batch.column(0).as_string::<i32>().iter();
+            texts.map(|text| text.map_or(0, str::len)).collect()
+        };
+        batches.iter().map(lengths).collect()
+    }
+
+    #[test]
+    fn narrow_rows_make_one_batch() {
+        assert_eq!(gathered(&[5; 1000]), [[5; 1000]]);
+    }
+
+    #[test]
+    fn wide_rows_are_cut_by_their_bytes() {
+        let wide = RUN_BATCH_BYTES / 3;
+        assert_eq!(gathered(&[wide; 8]), [[wide; 2]; 4]);
+        let one = 2 * RUN_BATCH_BYTES;
+        assert_eq!(gathered(&[1, 2, one, 3]), [vec![1, 2], vec![one], vec![3]]);
+    }
 }
