@@ -299,6 +299,13 @@ pub fn type_name(data_type: &DataType) -> String {
                 .collect();
             return format!("STRUCT({})", fields.join(", "));
         }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                let [key, value] = [0, 1].map(|index| type_name(pair[index].data_type()));
+                return format!("MAP({key}, {value})");
+            }
+            _ => "MAP",
+        },
         other => return other.to_string().to_uppercase(),
     };
     name.to_string()
@@ -308,7 +315,23 @@ pub fn type_name(data_type: &DataType) -> String {
 mod tests {
     use super::*;
     use crate::build::{call, col, corr, count_all, lit, null, when};
+    use arrow::datatypes::Field;
     use chrono::NaiveDate;
+    use std::sync::Arc;
+
+    #[test]
+    fn nested_types_are_named_as_in_duckdb() {
+        let pair = DataType::Struct(
+            vec![
+                Field::new("key", DataType::Utf8, false),
+                Field::new("value", DataType::new_list(DataType::Int32, true), true),
+            ]
+            .into(),
+        );
+        let map = DataType::Map(Arc::new(Field::new("entries", pair.clone(), false)), false);
+        assert_eq!(type_name(&map), "MAP(VARCHAR, INTEGER[])");
+        assert_eq!(type_name(&pair), "STRUCT(key VARCHAR, value INTEGER[])");
+    }
 
     #[test]
     fn prints_sql_with_few_parentheses() {

@@ -110,7 +110,7 @@ fn a_table_shows_the_first_rows_and_counts_the_rest() {
          │ bigint ┆ varchar ┆  double │\n\
          ╞════════╪═════════╪═════════╡\n\
          │      1 ┆ a,\"b\"   ┆     0.1 │\n\
-         │    -20 ┆ NULL    ┆     nan │\n\
+         │    -20 ┆ NULL    ┆     NaN │\n\
          │   NULL ┆         ┆ 1.0e300 │\n\
          └────────┴─────────┴─────────┘\n\
          (3 rows)\n"

@@ -173,7 +173,7 @@ fn float_text(array: &dyn Array, row: usize) -> Option<String> {
 fn format_float(value: f64) -> String {
     let size = value.abs();
     if !value.is_finite() {
-        return if value.is_nan() { "nan".to_string() } else { format!("{value}") };
+        return if value.is_nan() { "NaN".to_string() } else { format!("{value}") };
     }
     if size != 0.0 && !(1e-4..1e15).contains(&size) {
         let text = format!("{value:.6e}");
@@ -221,7 +221,7 @@ mod tests {
             (1e20, "1.0e20"),
             (1.5e-7, "1.5e-7"),
             (f64::INFINITY, "inf"),
-            (f64::NAN, "nan"),
+            (f64::NAN, "NaN"),
             (0.0, "0.0"),
         ];
         for (value, text) in cases {

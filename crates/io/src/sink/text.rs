@@ -122,6 +122,13 @@ pub fn type_name(data_type: &DataType) -> String {
             return format!("{}[{length}]", type_name(item.data_type()));
         }
         DataType::Struct(fields) => return struct_name(fields),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(pair) if pair.len() == 2 => {
+                let [key, value] = [0, 1].map(|index| type_name(pair[index].data_type()));
+                return format!("map({key}, {value})");
+            }
+            _ => "map",
+        },
         other => return other.to_string().to_lowercase(),
     };
     name.to_string()
