@@ -3,14 +3,17 @@
 //! The rows come from `dframe generate`, so that they are many and the same every time.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use arrow::ipc::reader::FileReader;
 use dframe_tests::fixtures;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
 /// 300,000 rows in few row groups; grouping by all six ids makes a group of nearly every row.
@@ -241,6 +244,44 @@ fn tiny_files(count: i64) -> TempDir {
         fixtures::write(&folder.path().join(format!("{n:05}.parquet")), &rows, 1);
     }
     folder
+}
+
+#[test]
+fn binary_formats_hold_every_type_in_files_and_pipes() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::write_all(folder.path());
+    for name in ["integers", "decimals", "times", "nested", "floats", "all-null", "no-row-groups"] {
+        let source = folder.path().join(format!("{name}.parquet"));
+        let expected = parquet_rows(&std::fs::read(&source).unwrap());
+        let flags = format!("select {}", source.display());
+        for (extension, read) in
+            [("parquet", parquet_rows as fn(&[u8]) -> RecordBatch), ("arrow", arrow_rows)]
+        {
+            let target = folder.path().join(format!("out.{extension}"));
+            let piped = dframe(&format!("{flags} -f {extension}")).output().unwrap();
+            assert!(piped.status.success(), "{}", stderr(&piped));
+            assert!(read(&piped.stdout) == expected, "{name} as {extension} in a pipe");
+            let filed = dframe(&flags).arg("-o").arg(&target).output().unwrap();
+            assert!(filed.status.success(), "{}", stderr(&filed));
+            let file = std::fs::read(&target).unwrap();
+            assert!(read(&file) == expected, "{name} as {extension} in a file");
+        }
+    }
+}
+
+fn parquet_rows(bytes: &[u8]) -> RecordBatch {
+    let bytes = bytes::Bytes::copy_from_slice(bytes);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    let schema = reader.schema().clone();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(|batch| batch.unwrap()).collect();
+    concat_batches(&schema, &batches).unwrap()
+}
+
+fn arrow_rows(bytes: &[u8]) -> RecordBatch {
+    let reader = FileReader::try_new(Cursor::new(bytes), None).unwrap();
+    let schema = reader.schema();
+    let batches: Vec<RecordBatch> = reader.map(|batch| batch.unwrap()).collect();
+    concat_batches(&schema, &batches).unwrap()
 }
 
 #[test]

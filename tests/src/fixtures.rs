@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
-    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, ListArray, NullArray, RecordBatch,
-    StringArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
-    TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array, new_null_array,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int32Builder, Int64Array, ListArray, MapArray,
+    MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder, StructArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array,
+    UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
@@ -284,7 +285,22 @@ fn nested() -> RecordBatch {
         ("id", Arc::new(Int64Array::from_iter_values(1..=4))),
         ("list", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists))),
         ("person", Arc::new(person)),
+        ("tags", Arc::new(tags())),
     ])
+}
+
+/// Two entries, none, NULL, one without a value.
+fn tags() -> MapArray {
+    let mut tags = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
+    let rows = [Some(&[("a", Some(1)), ("b", Some(2))][..]), Some(&[]), None, Some(&[("a", None)])];
+    for row in rows {
+        for (key, value) in row.unwrap_or_default() {
+            tags.keys().append_value(key);
+            tags.values().append_option(*value);
+        }
+        tags.append(row.is_some()).unwrap();
+    }
+    tags.finish()
 }
 
 /// Folders of files whose schemas agree more or less.
