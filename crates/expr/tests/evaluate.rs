@@ -421,6 +421,30 @@ fn time_arithmetic() {
     assert!(error(col("d") + col("d")).to_string().starts_with("no operator + for DATE and DATE"));
 }
 
+/// DuckDB's answers in the zone America/New_York.
+#[test]
+fn days_and_months_keep_the_time_on_the_wall() {
+    let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("America/New_York".into()));
+    let after = |instant: &str, interval: &str| {
+        let unit = arrow::datatypes::IntervalUnit::MonthDayNano;
+        lit(instant).cast(zoned.clone()) + lit(interval).cast(DataType::Interval(unit))
+    };
+    let table = [
+        ("2021-03-13 02:30:00-05", "1 day", "2021-03-14 03:30:00-04"),
+        ("2021-03-15 02:30:00-04", "-1 day", "2021-03-14 03:30:00-04"),
+        ("2021-02-14 02:30:00-05", "1 month", "2021-03-14 03:30:00-04"),
+        ("2021-03-13 02:30:00-05", "1 day 1 hour", "2021-03-14 04:30:00-04"),
+        ("2021-11-06 01:30:00-04", "1 day", "2021-11-07 01:30:00-04"),
+        ("2021-11-08 01:30:00-05", "-1 day", "2021-11-07 01:30:00-05"),
+        ("2021-11-07 01:30:00-04", "10 minutes", "2021-11-07 01:40:00-04"),
+        ("2021-06-30 23:59:59.5-04", "-6 months", "2020-12-30 23:59:59.5-05"),
+    ];
+    for (instant, interval, expected) in table {
+        let result = evaluate(&after(instant, interval), &batch()).unwrap();
+        assert_eq!(result[0], format!("TIMESTAMPTZ {expected}"), "{instant} + {interval}");
+    }
+}
+
 #[test]
 fn errors_point_at_the_innermost_node() {
     let column = |name: &str, start, end| {

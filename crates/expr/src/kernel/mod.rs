@@ -14,3 +14,4 @@ pub mod parse;
 pub mod select;
 pub mod temporal;
 pub mod text;
+pub mod zoned;

@@ -16,6 +16,7 @@ use dframe_core::{Error, Result};
 
 use super::arithmetic::Fault;
 use super::cast::cast;
+use super::zoned;
 use crate::coerce::{INTERVAL, Operation, finer, is_interval};
 use crate::expr::BinaryOp;
 use crate::value::Value;
@@ -170,6 +171,8 @@ pub fn binary(
             let elapsed = as_elapsed(left)?;
             Ok(numeric::add(right, &elapsed)?)
         }
+        (Timestamp(_, Some(_)), Interval(_), _) => zoned::moved(op, left, right),
+        (Interval(_), Timestamp(_, Some(_)), _) => zoned::moved(op, right, left),
         (Time64(_), Interval(_), _) => by_clock(op, left, right, result),
         (Interval(_), Time64(_), _) => by_clock(op, right, left, result),
         (Duration(_), Duration(_), Float64) => {
@@ -192,7 +195,7 @@ pub fn binary(
 }
 
 /// `f` of each pair; `None` is an overflow.
-fn zip<L: ArrowPrimitiveType, R: ArrowPrimitiveType, O: ArrowPrimitiveType>(
+pub(super) fn zip<L: ArrowPrimitiveType, R: ArrowPrimitiveType, O: ArrowPrimitiveType>(
     left: &Value,
     right: &Value,
     f: impl Fn(L::Native, R::Native) -> Option<O::Native>,
