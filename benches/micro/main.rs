@@ -18,11 +18,18 @@ mod spill;
 mod sql;
 mod sums;
 
+use std::time::Duration;
+
+use divan::Divan;
+
 /// As in the command: how soon memory comes back from the allocator is part of what is measured.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Benchmarks that take long end here, with fewer samples than the others.
+const TIME_MAX: Duration = Duration::from_secs(3);
+
 fn main() {
-    divan::main();
+    Divan::default().max_time(TIME_MAX).config_with_args().main();
     data::remove();
 }
