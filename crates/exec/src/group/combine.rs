@@ -63,7 +63,7 @@ impl Combine<'_> {
         let mut merged = Vec::new();
         for batch in parts.iter().flat_map(|part| part.take(None)) {
             state.merge(&batch?)?;
-            if !hold(&mut held, state.memory()) && !spec.keys.is_empty() {
+            if !hold(&mut held, state.memory())? && !spec.keys.is_empty() {
                 let full = std::mem::replace(&mut state, GroupState::new(spec)?);
                 merged.push(cut_states(full, radix, &mut held, context)?);
             }

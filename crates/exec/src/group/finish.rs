@@ -68,7 +68,7 @@ impl Finish<'_> {
         while let Some((tag, batch)) = batches.next().transpose()? {
             self.context.cancel.check()?;
             self.fold(&mut state, tag, &batch)?;
-            if !hold(&mut held, state.memory()) {
+            if !hold(&mut held, state.memory())? {
                 let next = self.recut(state, batches, radix)?;
                 drop(held);
                 return self.smaller_buckets(next, output);

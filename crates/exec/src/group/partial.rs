@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
-use dframe_core::{Reservation, Result};
+use dframe_core::{ErrorKind, Reservation, Result};
 use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
@@ -42,7 +42,6 @@ const UNIQUE_SHARE_MAX: f64 = 0.5;
 const STATE_BYTES_MAX: usize = 64 << 20;
 /// Raw rows that are cut at once.
 const RAW_ROWS_MAX: usize = 512 * 1024;
-
 /// Memory that raw rows and cutting them may need before they are cut.
 const RAW_BYTES_MAX: usize = 256 << 20;
 
@@ -79,9 +78,8 @@ impl PartialAggregate {
         state.update(rows)?;
         self.rows += rows.len as u64;
         let groups = state.len();
-        let refused = !hold(&mut self.held, state.memory());
-        let keyless = self.spec.keys.is_empty();
-        if keyless {
+        let refused = !hold(&mut self.held, state.memory())?;
+        if self.spec.keys.is_empty() {
             return Ok(());
         }
         if groups >= SAMPLE_GROUPS && groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64 {
@@ -166,12 +164,19 @@ fn cutting_bytes(batch: &RecordBatch) -> usize {
 }
 
 /// Makes `held` cover `bytes` and what doubling will need; `false` if the budget refuses.
-pub(crate) fn hold(held: &mut Reservation, bytes: usize) -> bool {
+///
+/// # Errors
+/// Spilling others to make room failed, as on a full disk.
+pub(crate) fn hold(held: &mut Reservation, bytes: usize) -> Result<bool> {
     let wanted = bytes + bytes / 2;
     if wanted <= held.bytes() {
-        return true;
+        return Ok(true);
     }
-    held.grow(wanted - held.bytes(), "aggregation").is_ok()
+    match held.grow(wanted - held.bytes(), "aggregation") {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::OverBudget => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The groups of `state` as one part, cut by bucket.
