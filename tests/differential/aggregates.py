@@ -86,7 +86,7 @@ class Aggregates:
             return Output(name, call, scale, comparable=False)
         if x.family == "dec":
             return Output(name, call)
-        return Output(name, Expr(call.dframe, f"CAST({call.duck} AS BIGINT)", "int", False))
+        return Output(name, Expr(call.dframe, f"CAST({call.duck} AS BIGINT)", "int"))
 
     def mean(self, name: str) -> Output:
         """A mean."""
@@ -146,14 +146,24 @@ class Aggregates:
         any_source = self.grammar.pick()
         value = column(any_source)
         if source is None or self.rng.random() < 0.4:
-            pattern, family = self.rng.choice([
-                ("count(*) - count({0})", "int"), ("CASE WHEN count(*) > 2 THEN max({0}) END", value.family),
-                ("coalesce(min({0}), {1})", value.family), ("count(DISTINCT {0}) * 2 + 1", "int"), ("max({0}) IS NULL", "bool"),
-                ("max({0}) = min({0})", "bool"), ("count({0}) / count(*)", "float"),
-            ])  # fmt: skip
+            pattern, family = self.rng.choice(
+                [
+                    ("count(*) - count({0})", "int"),
+                    ("count({0}) / count(*)", "float"),
+                    ("count(DISTINCT {0}) * 2 + 1", "int"),
+                    ("coalesce(min({0}), {1})", value.family),
+                    ("CASE WHEN count(*) > 2 THEN max({0}) END", value.family),
+                    ("max({0}) = min({0})", "bool"),
+                    ("max({0}) IS NULL", "bool"),
+                ]
+            )
             return Output(name, template(family, pattern, value, literal(self.rng, any_source)))
         x = column(source).wide()
         scale = f"2.5 * sum({finite(x, 'abs({})')}) + 1"
-        total = Expr(f"sum({x.dframe})", f"CAST(sum({x.duck}) AS BIGINT)" if x.family == "int" else f"sum({x.duck})", x.family)
-        pattern = self.rng.choice(["{1} / count(*)", "{1} / count({0})", "avg({0}) + 1", "{1}::DOUBLE * 2.5e0", "coalesce(avg({0}), 0)"])
+        total = Expr(
+            f"sum({x.dframe})", f"CAST(sum({x.duck}) AS BIGINT)" if x.family == "int" else f"sum({x.duck})", x.family
+        )
+        pattern = self.rng.choice(
+            ["{1} / count(*)", "{1} / count({0})", "avg({0}) + 1", "{1}::DOUBLE * 2.5e0", "coalesce(avg({0}), 0)"]
+        )
         return Output(name, template("float", pattern, x, total), scale, comparable=False)

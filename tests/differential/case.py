@@ -111,6 +111,8 @@ def as_in(file_format: str, columns: list) -> list:
         return value if value is None or abs(value) < float("inf") else None
 
     return [
-        dataclasses.replace(column, values=[finite(value) for value in column.values]) if column.kind == "float" else column
+        dataclasses.replace(column, values=[finite(value) for value in column.values])
+        if column.kind == "float"
+        else column
         for column in columns
     ]

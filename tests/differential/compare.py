@@ -23,7 +23,9 @@ class Rounding:
     root: bool
 
 
-def difference(expected: list[Values], actual: list[Values], roundings: list[Rounding], ordered: list[int]) -> str | None:
+def difference(
+    expected: list[Values], actual: list[Values], roundings: list[Rounding], ordered: list[int]
+) -> str | None:
     """What differs, or None."""
     shapes = shape_difference(expected, actual)
     if shapes:
@@ -106,7 +108,8 @@ def floats_difference(expected, actual, roundings, floats: list[int], left: list
         for row in rows:
             other = next((other for other in others if matches(row, other)), None)
             if other is None:
-                return f"row {shown(exact)}: floats {values(expected, row)} expected, {[values(actual, other) for other in others][:3]} found"
+                left_over = [values(actual, other) for other in others[:3]]
+                return f"row {shown(exact)}: floats {values(expected, row)} expected, {left_over} found"
             others.remove(other)
     return None
 

@@ -81,7 +81,9 @@ def command(binary: str, query: Query, files: list[Path], way: Way, output: Path
     return [binary, *dframe_args(query, files), *way.args(), "-q", "-o", str(output)]
 
 
-def run_dframe(binary: str, query: Query, files: list[Path], way: Way, folder: Path, kinds: list[str] | None) -> Outcome:
+def run_dframe(
+    binary: str, query: Query, files: list[Path], way: Way, folder: Path, kinds: list[str] | None
+) -> Outcome:
     """The result of dframe; `kinds` are those to read text as."""
     output = folder / f"out.{way.format}"
     output.unlink(missing_ok=True)

@@ -10,50 +10,47 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from functions import CLOCK_PARTS, CONDITIONS, DATE_PARTS, DATE_UNITS, OF_FAMILY, PARTS, UNITS, Pattern
 from tables import PER_SECOND, Column, RandomTable
 
-NUMBERS = ("int", "float", "dec")
-PARTS_OF_DATES = ["year", "month", "day", "quarter", "week", "dow", "isodow", "doy", "decade", "century", "isoyear", "yearweek", "epoch"]
-PARTS_OF_TIMES = ["hour", "minute", "second", "millisecond", "microsecond", "epoch"]
-UNITS_OF_DATES = ["day", "week", "month", "quarter", "year", "decade", "century"]
-UNITS_OF_TIMES = ["microsecond", "millisecond", "second", "minute", "hour"]
+LITERAL_MAX = 1000
+"""Characters of a constant, as a command line has no room for many long ones."""
 
 
 @dataclass(frozen=True)
 class Expr:
-    """An expression in both dialects. `sized` numbers cannot overflow when computed with once more."""
+    """An expression in both dialects."""
 
     dframe: str
     duck: str
     family: str
-    sized: bool = True
     odd: bool = False
-    """Whether DuckDB treats it otherwise: instants finer than microseconds lose that when intervals are
-    added, and decimals without digits before the point have no zero there as text."""
+    """Whether DuckDB treats it otherwise: instants finer than microseconds are rounded to them when they
+    are truncated or intervals are added, and decimals without digits before the point have no zero there as text."""
 
     def wide(self) -> "Expr":
-        """In the type that dframe computes in: BIGINT, DOUBLE; and zoned instants in the one DuckDB has functions of."""
+        """In the type that dframe computes in, or, for zoned instants, in the one DuckDB has functions of."""
         if self.family == "int":
-            return Expr(self.dframe, f"{self.duck}::BIGINT", "int", self.sized)
+            return Expr(self.dframe, f"{self.duck}::BIGINT", "int")
         if self.family == "tstz":
             return Expr(self.dframe, f"{self.duck}::TIMESTAMPTZ", "tstz")
         if self.family == "float32":
-            return Expr(f"{self.dframe}::DOUBLE", f"{self.duck}::DOUBLE", "float", self.sized)
+            return Expr(f"{self.dframe}::DOUBLE", f"{self.duck}::DOUBLE", "float")
         return self
 
 
-def template(family: str, pattern: str, *args: Expr, sized: bool = False) -> Expr:
+def template(family: str, pattern: str, *args: Expr) -> Expr:
     """`pattern` with `{0}`, `{1}`... replaced by the arguments in each dialect."""
     dframe = pattern.format(*(arg.dframe for arg in args))
     duck = pattern.format(*(arg.duck for arg in args))
-    return Expr(dframe, duck, family, sized)
+    return Expr(dframe, duck, family)
 
 
 def column(source: Column) -> Expr:
     """The column itself."""
     fine = source.family == "ts" and source.type.unit == "ns"
     pointed = source.family == "dec" and source.type.precision == source.type.scale
-    return Expr(source.name, source.name, source.family, source.small, fine or pointed)
+    return Expr(source.name, source.name, source.family, fine or pointed)
 
 
 class Grammar:
@@ -84,132 +81,53 @@ class Grammar:
 
     def computed(self, plain: Expr, source: Column) -> Expr:
         """Something computed from a column."""
-        makers = {
-            "int": self.of_int, "float": self.of_float, "float32": self.of_float, "text": self.of_text,
-            "date": self.of_date, "ts": self.of_instant, "tstz": self.of_instant, "dec": self.of_decimal,
-            "bool": self.of_bool, "time": self.of_time, "uint64": self.of_uint64,
-        }  # fmt: skip
         if self.rng.random() < 0.12:
             return self.conditional(plain, source)
-        maker = makers.get(source.family)
-        return maker(plain) if maker else plain
+        if source.family == "int" and self.rng.random() < 0.25:
+            return self.of_ints(plain)
+        patterns = [pattern for pattern in OF_FAMILY.get(source.family, []) if not (pattern.plain and plain.odd)]
+        return self.applied(self.rng.choice(patterns), plain.wide()) if patterns else plain
+
+    def applied(self, pattern: Pattern, x: Expr) -> Expr:
+        """The pattern with an argument, and with a random choice of whatever else it names."""
+        text = pattern.text.format(
+            "{0}",
+            k=self.rng.randint(1, 9),
+            unit=self.rng.choice(UNITS),
+            date_unit=self.rng.choice(DATE_UNITS),
+            part=self.rng.choice(PARTS),
+            date_part=self.rng.choice(DATE_PARTS),
+            clock_part=self.rng.choice(CLOCK_PARTS),
+        )
+        family = pattern.family
+        if family == "part":
+            family = "float" if "epoch" in text else "int"
+        return template(family, text, x)
+
+    def of_ints(self, x: Expr) -> Expr:
+        """Functions that keep the width of integers, and arithmetic on two columns."""
+        if self.rng.random() < 0.2:
+            return template("int", self.rng.choice(["abs({0})", "sign({0})"]), x)
+        op = self.rng.choice(["+", "-", "*", "+", "-", "*", "//", "%"])
+        return template("int", f"({{0}} {op} {{1}})", x.wide(), column(self.pick("int")).wide())
 
     def conditional(self, plain: Expr, source: Column) -> Expr:
         """CASE, COALESCE or NULLIF, with constants of the column's type."""
         constant = literal(self.rng, source)
         plain = plain.wide() if source.family == "float32" else plain
-        match self.rng.randint(0, 2):
+        match self.rng.randint(0, 3):
             case 0:
                 condition = self.comparison()
                 pattern = "CASE WHEN {1} THEN {0} ELSE {2} END"
-                return template(plain.family, pattern, plain, condition, constant, sized=plain.sized)
+                return template(plain.family, pattern, plain, condition, constant)
             case 1:
-                return template(plain.family, "coalesce({0}, {1})", plain, constant, sized=plain.sized)
+                return template(plain.family, "coalesce({0}, {1})", plain, constant)
+            case 2 if source.family not in ("float32", "bytes"):
+                pattern = self.rng.choice(["greatest({0}, {1})", "least({0}, {1}, {2})"])
+                other = column(self.alike(source))
+                return template(plain.family, pattern, plain, constant, other)
             case _:
-                return template(plain.family, "nullif({0}, {1})", plain, constant, sized=plain.sized)
-
-    def of_int(self, x: Expr) -> Expr:
-        """Arithmetic, casts, and functions of whole numbers."""
-        k = self.rng.randint(1, 9)
-        if self.rng.random() < 0.05:
-            return template("int", self.rng.choice(["abs({0})", "sign({0})"]), x)
-        x = x.wide()
-        pattern, family, sized = self.rng.choice([
-            (f"({{0}} + {k})", "int", False), (f"({{0}} - {k})", "int", False), (f"({{0}} * {k})", "int", False),
-            (f"({{0}} * -{k})", "int", False), (f"({{0}} // {k})", "int", x.sized), (f"({{0}} % {k})", "int", True),
-            ("-({0})", "int", x.sized), (f"({{0}} / {k})", "float", True),
-            ("({0})::DOUBLE", "float", True), ("({0})::VARCHAR", "text", True),
-            ("({0})::DECIMAL(38, 2)", "dec", x.sized), ("({0} > 0)", "bool", True), ("({0})::INTEGER", "int", x.sized),
-            ("TRY_CAST({0} AS TINYINT)", "int", True), ("{0} * {0}", "int", False), ("({0})::BOOLEAN", "bool", True),
-        ])  # fmt: skip
-        other = self.pick("int")
-        if self.rng.random() < 0.25 and other:
-            op = self.rng.choice(["+", "-", "*"])
-            return template("int", f"({{0}} {op} {{1}})", x, column(other).wide())
-        return template(family, pattern, x, sized=sized)
-
-    def of_uint64(self, x: Expr) -> Expr:
-        """Little, as BIGINT does not hold it."""
-        pattern, family = self.rng.choice([
-            ("({0} % 7)", "uint64"), ("({0} // 3)", "uint64"), ("({0})::VARCHAR", "text"), ("({0} > 5)", "bool"),
-            ("TRY_CAST({0} AS BIGINT)", "int"), ("({0})::DOUBLE", "float"), ("({0} + 1)", "uint64"),
-        ])  # fmt: skip
-        return template(family, pattern, x)
-
-    def of_float(self, x: Expr) -> Expr:
-        """Arithmetic and rounding."""
-        x = x.wide()
-        pattern, family = self.rng.choice([
-            ("({0} + 1.5e0)", "float"), ("({0} * 2.5e0)", "float"), ("({0} / 4)", "float"), ("-({0})", "float"),
-            ("abs({0})", "float"), ("floor({0})", "float"), ("ceil({0})", "float"), ("round({0}, 1)", "float"),
-            ("sqrt(abs({0}))", "float"), ("trunc({0})", "float"), ("sign({0})", "int"), ("isnan({0})", "bool"),
-            ("TRY_CAST({0} AS INTEGER)", "int"), ("({0} > 0)", "bool"), ("({0} - {0})", "float"), ("({0})::VARCHAR", "text"),
-            ("isfinite({0})", "bool"), ("({0} / 0)", "float"), ("({0} % 3)", "float"), ("round({0})", "float"),
-        ])  # fmt: skip
-        return template(family, pattern, x, sized=x.sized)
-
-    def of_decimal(self, x: Expr) -> Expr:
-        """Arithmetic and rounding."""
-        pattern, family, sized = self.rng.choice([
-            ("({0} + 1)", "dec", False), ("({0} * 3)", "dec", False), ("({0} - 0.5)", "dec", False), ("-({0})", "dec", x.sized),
-            ("abs({0})", "dec", x.sized), ("({0})::DOUBLE", "float", True), ("round({0})", "dec", x.sized), ("floor({0})", "dec", x.sized),
-            ("({0} / 4)" if x.odd else "({0})::VARCHAR", "float" if x.odd else "text", True), ("({0} > 1.5)", "bool", True), ("({0} % 7)", "dec", True),
-            ("TRY_CAST({0} AS BIGINT)", "int", False), ("TRY_CAST({0} AS DECIMAL(9, 2))", "dec", True), ("round({0}, 1)", "dec", x.sized),
-        ])  # fmt: skip
-        return template(family, pattern, x, sized=sized)
-
-    def of_text(self, x: Expr) -> Expr:
-        """Functions of strings."""
-        k = self.rng.randint(1, 5)
-        pattern, family = self.rng.choice([
-            ("upper({0})", "text"), ("lower({0})", "text"), ("length({0})", "int"), ("strlen({0})", "int"),
-            (f"substr({{0}}, {k})", "text"), (f"substr({{0}}, {k}, {k})", "text"), (f"substr({{0}}, -{k}, 2)", "text"),
-            (f"left({{0}}, {k})", "text"), (f"right({{0}}, {k})", "text"), (f"left({{0}}, -{k})", "text"), ("trim({0})", "text"),
-            ("replace({0}, 'a', 'bb')", "text"), ("({0} || '-' || {0})", "text"), ("concat({0}, '/', 1)", "text"),
-            ("starts_with({0}, 'name1')", "bool"), ("contains({0}, 'e')", "bool"), ("strpos({0}, 'b')", "int"),
-            ("lpad({0}, 4, '*')", "text"), ("split_part({0}, 'e', 2)", "text"), ("TRY_CAST({0} AS INTEGER)", "int"),
-            ("regexp_matches({0}, '^n.*[0-3]$')", "bool"), ("regexp_extract({0}, '[0-9]+')", "text"), ("ascii({0})", "int"),
-            ("TRY_CAST({0} AS DOUBLE)", "float"), ("ltrim({0}, 'na')", "text"), ("({0} = '')", "bool"), ("repeat({0}, 2)", "text"),
-        ])  # fmt: skip
-        return template(family, pattern, x)
-
-    def of_date(self, x: Expr) -> Expr:
-        """The calendar."""
-        k = self.rng.randint(1, 40)
-        pattern, family = self.rng.choice([
-            (f"date_trunc('{self.rng.choice(UNITS_OF_DATES)}', {{0}})", "ts"), (f"({{0}} + {k})", "date"), (f"({{0}} - {k})", "date"),
-            (f"extract('{self.rng.choice(PARTS_OF_DATES)}' FROM {{0}})", "part"), ("({0})::VARCHAR", "text"),
-            ("({0})::TIMESTAMP", "ts"), ("last_day({0})", "date"), ("dayname({0})", "text"), ("({0} - DATE '2000-01-01')", "int"),
-            (f"({{0}} + INTERVAL {k} MONTH)", "ts"), ("strftime({0}, '%Y/%m')", "text"),
-        ])  # fmt: skip
-        return part(pattern, family, x)
-
-    def of_instant(self, x: Expr) -> Expr:
-        """The calendar and the clock, in the zone of the session."""
-        unit = self.rng.choice(UNITS_OF_DATES + UNITS_OF_TIMES)
-        chosen = self.rng.choice(PARTS_OF_DATES + PARTS_OF_TIMES)
-        x = x.wide()
-        k = self.rng.randint(1, 40)
-        choices = [
-            (f"date_trunc('{unit}', {{0}})", x.family), (f"date_trunc('{unit}', {{0}})", x.family),
-            (f"extract('{chosen}' FROM {{0}})", "part"), ("({0})::DATE", "date"),
-        ]  # fmt: skip
-        if not x.odd:
-            choices += [(f"({{0}} + INTERVAL {k} HOUR)", x.family), (f"({{0}} - INTERVAL {k} DAY)", x.family)]
-        if x.family == "ts":
-            choices += [("({0})::VARCHAR", "text"), ("strftime({0}, '%Y-%m-%d %H:%M:%S')", "text"), ("last_day({0})", "date")]
-        pattern, family = self.rng.choice(choices)
-        return part(pattern, family, x)
-
-    def of_time(self, x: Expr) -> Expr:
-        """The clock."""
-        chosen = self.rng.choice(PARTS_OF_TIMES)
-        return part(f"extract('{chosen}' FROM {{0}})", "part", x)
-
-    def of_bool(self, x: Expr) -> Expr:
-        """Logic and casts."""
-        pattern, family = self.rng.choice([("(NOT {0})", "bool"), ("({0})::INTEGER", "int"), ("({0} IS NOT TRUE)", "bool"), ("({0})::VARCHAR", "text")])
-        return template(family, pattern, x)
+                return template(plain.family, "nullif({0}, {1})", plain, constant)
 
     def predicate(self, depth: int = 2) -> Expr:
         """A condition: comparisons under AND, OR and NOT."""
@@ -225,25 +143,43 @@ class Grammar:
         """A condition on one or two columns that cannot fail."""
         source = self.pick()
         x = column(source)
-        match self.rng.choices(["compare", "null", "in", "between", "distinct", "columns", "special"], [6, 2, 3, 3, 1, 1, 4])[0]:
+        match self.rng.choices(
+            ["compare", "null", "in", "between", "distinct", "columns", "mixed", "special"], [6, 2, 3, 3, 1, 1, 1, 4]
+        )[0]:
             case "null":
                 return template("bool", self.rng.choice(["{0} IS NULL", "{0} IS NOT NULL"]), x)
             case "in":
                 count = self.rng.choice([1, 2, 5, 30])
                 items = [literal(self.rng, source) for _ in range(count)]
+                if self.rng.random() < 0.05:
+                    items[-1] = Expr("NULL", "NULL", source.family)
                 listed = ", ".join(f"{{{index + 1}}}" for index in range(count))
                 return template("bool", f"{{0}} {self.rng.choice(['IN', 'IN', 'NOT IN'])} ({listed})", x, *items)
             case "between":
-                return template("bool", "{0} BETWEEN {1} AND {2}", x, literal(self.rng, source), literal(self.rng, source))
+                return template(
+                    "bool", "{0} BETWEEN {1} AND {2}", x, literal(self.rng, source), literal(self.rng, source)
+                )
             case "distinct":
                 return template("bool", "{0} IS DISTINCT FROM {1}", x, literal(self.rng, source))
             case "columns":
                 other = column(self.alike(source))
                 return template("bool", f"{{0}} {self.operator()} {{1}}", x, other)
+            case "mixed":
+                return self.mixed_comparison()
             case "special":
                 return self.special_comparison(x, source)
             case _:
                 return template("bool", f"{{0}} {self.operator()} {{1}}", x, literal(self.rng, source))
+
+    def mixed_comparison(self) -> Expr:
+        """Two columns of types that meet at a third."""
+        families = self.rng.choice(
+            [("int", "uint64", "float"), ("int", "uint64"), ("int", "dec", "float"), ("date", "ts"), ("bytes",)]
+        )
+        one, other = self.pick(*families), self.pick(*families)
+        if one is None:
+            return self.comparison()
+        return template("bool", f"{{0}} {self.operator()} {{1}}", column(one), column(other))
 
     def operator(self) -> str:
         """A comparison."""
@@ -251,27 +187,16 @@ class Grammar:
 
     def special_comparison(self, x: Expr, source: Column) -> Expr:
         """Conditions that only some types have."""
-        k = self.rng.randint(-5, 5)
-        pattern = {
-            "int": f"{{0}} % 3 {self.operator()} 1", "float": f"{{0}} {self.operator()} {k}", "bool": "{0}",
-            "text": self.rng.choice(["{0} LIKE '%a%'", "{0} LIKE 'name_2%'", "{0} ILIKE 'N%1'", "{0} NOT LIKE '%'", "length({0}) > 4", "{0} LIKE 'name%'"]),
-            "date": f"extract('month' FROM {{0}}) {self.operator()} 6", "ts": f"extract('hour' FROM {{0}}) {self.operator()} 12",
-            "tstz": f"extract('day' FROM {{1}}) {self.operator()} 15", "dec": f"{{0}} {self.operator()} {k}.5", "uint64": f"{{0}} {self.operator()} {k}",
-            "float32": f"{{0}} {self.operator()} {k}.25e0",
-        }.get(source.family, "{0} IS NOT NULL")  # fmt: skip
-        return template("bool", pattern, x, x.wide())
-
-
-def part(pattern: str, family: str, x: Expr) -> Expr:
-    """Parts of instants are BIGINT, but for the epoch."""
-    if family == "part":
-        family = "float" if "epoch" in pattern else "int"
-    return template(family, pattern, x)
+        pattern = self.rng.choice(CONDITIONS.get(source.family, ["{0} IS NOT NULL"]))
+        pattern = pattern.format("{0}", k=self.rng.randint(1, 9), op=self.operator())
+        return template("bool", pattern, x.wide() if source.family == "tstz" else x)
 
 
 def literal(rng: random.Random, source: Column) -> Expr:
     """A constant of the type of a column, mostly one of its values."""
     value = rng.choice(source.pool)
+    if source.family == "text" and len(value) > LITERAL_MAX:
+        value = value[:20]
     dframe, duck = constant(source.family, source.value_type, value)
     return Expr(dframe, duck, source.family)
 

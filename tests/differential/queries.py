@@ -102,13 +102,24 @@ def random_having(rng: random.Random, grammar: Grammar) -> Expr:
     """A condition on exact aggregates."""
     source = grammar.pick()
     x = column(source)
-    pattern = rng.choice(["count(*) > 1", "count({0}) > 2", "max({0}) > {1}", "min({0}) IS NOT NULL", "count(DISTINCT {0}) = 1", "min({0}) <= {1} OR count(*) = 1"])
+    pattern = rng.choice(
+        [
+            "count(*) > 1",
+            "count({0}) > 2",
+            "max({0}) > {1}",
+            "min({0}) IS NOT NULL",
+            "count(DISTINCT {0}) = 1",
+            "min({0}) <= {1} OR count(*) = 1",
+        ]
+    )
     return template("bool", pattern, x, literal(rng, source))
 
 
 def random_select(rng: random.Random, grammar: Grammar, where: Expr | None) -> Query:
     """Up to six expressions; sorted by all of them, by some, or not."""
     outputs = [Output(f"s{index}", grammar.scalar()) for index in range(rng.randint(1, 6))]
+    if rng.random() < 0.05:
+        outputs = [Output(source.name, column(source)) for source in grammar.columns]
     distinct = rng.random() < 0.25
     sort = []
     if rng.random() < 0.5:
@@ -156,7 +167,10 @@ def duck_sql(query: Query, files: list[Path], scales: bool = True) -> str:
         items += [f"{output.scale} AS scale_{output.name}" for output in query.columns if output.scale]
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     distinct = "DISTINCT " if query.distinct else ""
-    clauses = [f"SELECT {distinct}{', '.join(items)}", f"FROM read_parquet([{names}], filename = true, file_row_number = true)"]
+    clauses = [
+        f"SELECT {distinct}{', '.join(items)}",
+        f"FROM read_parquet([{names}], filename = true, file_row_number = true)",
+    ]
     if query.where:
         clauses.append(f"WHERE {query.where.duck}")
     if query.keys:

@@ -116,13 +116,17 @@ def reproduction(case, verdict, binary: str, place: Path) -> str:
     files = sorted(place.glob("[0-9]*.parquet"))
     way = verdict.way or case.ways[0]
     line = shlex.join(command(binary, case.query, files, way, place / f"out.{way.format}"))
-    types = ", ".join(f"{name} {data_type}" for name, data_type in zip(case.table.rows.column_names, case.table.rows.schema.types))
+    types = ", ".join(
+        f"{name} {data_type}" for name, data_type in zip(case.table.rows.column_names, case.table.rows.schema.types)
+    )
     sql = duck_sql(case.query, files, scales=False)
     header = f"{case.table.rows.num_rows} rows: {types}"
     return f"{header}\n$ {line}\nSET TimeZone = '{case.table.zone}';\n{sql};\n{verdict.detail}"
 
 
-def report(options: argparse.Namespace, counts: collections.Counter, rules: collections.Counter, seconds: float) -> None:
+def report(
+    options: argparse.Namespace, counts: collections.Counter, rules: collections.Counter, seconds: float
+) -> None:
     """One line for each way in which cases ended."""
     labels = {
         "ok": "gave the same rows", "error": "failed in both engines", "accepted": "differ in an accepted way",

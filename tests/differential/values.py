@@ -1,7 +1,7 @@
 """Results of both engines, and of text formats, as plain values that can be compared.
 
-    integers, decimals -> number    dates -> days          timestamps -> nanoseconds
-    floats -> float                 times -> nanoseconds   strings, blobs, booleans -> themselves
+integers, decimals -> number    dates -> days          timestamps -> nanoseconds
+floats -> float                 times -> nanoseconds   strings, blobs, booleans -> themselves
 """
 
 import datetime
@@ -60,11 +60,20 @@ def kind_of(data_type: pa.DataType) -> str:
     """What values of the type are compared as."""
     is_ = pa.types
     kinds = [
-        (is_.is_integer, "number"), (is_.is_decimal, "number"), (is_.is_floating, "float"), (is_.is_boolean, "bool"),
-        (is_.is_string, "text"), (is_.is_large_string, "text"), (is_.is_string_view, "text"), (is_.is_binary, "bytes"),
-        (is_.is_large_binary, "bytes"), (is_.is_fixed_size_binary, "bytes"), (is_.is_binary_view, "bytes"),
-        (is_.is_date, "days"), (is_.is_time, "clock"),
-    ]  # fmt: skip
+        (is_.is_integer, "number"),
+        (is_.is_decimal, "number"),
+        (is_.is_floating, "float"),
+        (is_.is_boolean, "bool"),
+        (is_.is_string, "text"),
+        (is_.is_large_string, "text"),
+        (is_.is_string_view, "text"),
+        (is_.is_binary, "bytes"),
+        (is_.is_large_binary, "bytes"),
+        (is_.is_fixed_size_binary, "bytes"),
+        (is_.is_binary_view, "bytes"),
+        (is_.is_date, "days"),
+        (is_.is_time, "clock"),
+    ]
     if is_.is_timestamp(data_type):
         return "instant" if data_type.tz is None else "zoned"
     return next((kind for matches, kind in kinds if matches(data_type)), str(data_type))
@@ -88,7 +97,7 @@ def split_csv(text: str) -> list[list[str | None]]:
     rows, row, end = [], [], 0
     for match in FIELD.finditer(text):
         if match.start() != end:
-            raise ValueError(f"no field at byte {end}: {text[end:end + 40]!r}")
+            raise ValueError(f"no field at byte {end}: {text[end : end + 40]!r}")
         quoted, plain, separator = match.groups()
         row.append(quoted.replace('""', '"') if quoted is not None else plain or None)
         if separator == "\n":
@@ -96,7 +105,7 @@ def split_csv(text: str) -> list[list[str | None]]:
             row = []
         end = match.end()
     if end != len(text):
-        raise ValueError(f"no field at byte {end}: {text[end:end + 40]!r}")
+        raise ValueError(f"no field at byte {end}: {text[end : end + 40]!r}")
     return rows
 
 
@@ -164,6 +173,14 @@ def parse_instant(text: str) -> int:
 
 
 PARSERS = {
-    "number": parse_number, "float": float, "single": parse_single, "bool": parse_bool, "text": str, "bytes": bytes.fromhex,
-    "days": parse_days, "clock": parse_clock, "instant": parse_instant, "zoned": parse_instant,
-}  # fmt: skip
+    "number": parse_number,
+    "float": float,
+    "single": parse_single,
+    "bool": parse_bool,
+    "text": str,
+    "bytes": bytes.fromhex,
+    "days": parse_days,
+    "clock": parse_clock,
+    "instant": parse_instant,
+    "zoned": parse_instant,
+}
