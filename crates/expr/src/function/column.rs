@@ -6,7 +6,7 @@ use arrow::array::{
     Array, ArrayAccessor, ArrayRef, AsArray, BooleanArray, Int64Array, PrimitiveArray, StringArray,
     StringBuilder,
 };
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Int64Type};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Int64Type, IntervalMonthDayNanoType};
 use dframe_core::{Error, Result};
 
 use super::Call;
@@ -50,6 +50,14 @@ impl<'a> Call<'a> {
     /// Argument `index`, which the signature asked for as `Int64`.
     pub(super) fn integers(&self, index: usize) -> Result<Rows<'a, Int64Array>> {
         self.typed(index, |array| array.as_primitive_opt::<Int64Type>())
+    }
+
+    /// Argument `index`, which the signature asked for as an interval.
+    pub(super) fn intervals(
+        &self,
+        index: usize,
+    ) -> Result<Rows<'a, PrimitiveArray<IntervalMonthDayNanoType>>> {
+        self.typed(index, |array| array.as_primitive_opt::<IntervalMonthDayNanoType>())
     }
 
     fn typed<T>(

@@ -11,11 +11,14 @@
 mod argument;
 mod column;
 mod composing;
+mod distance;
+mod list;
 mod numeric;
 mod pattern;
 mod re2;
 mod rounding;
 mod slicing;
+mod splitting;
 mod string;
 mod temporal;
 #[cfg(test)]
@@ -155,11 +158,12 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
 }
 
 /// The families of functions, by name.
-pub fn families() -> [(&'static str, &'static [Function]); 4] {
+pub fn families() -> [(&'static str, &'static [Function]); 5] {
     [
         ("numbers", numeric::LIST),
         ("text", string::LIST),
         ("patterns", pattern::LIST),
         ("dates and times", temporal::LIST),
+        ("lists", list::LIST),
     ]
 }

@@ -11,7 +11,7 @@ use regex::{CaptureLocations, Regex};
 use super::argument::{Argument, Kind, accept};
 use super::column::{Rows, TextWriter};
 use super::re2::{self, Options};
-use super::{Call, Function, Signature};
+use super::{Call, Function, Signature, splitting};
 use crate::value::Value;
 
 pub(super) static LIST: &[Function] = &[
@@ -39,6 +39,8 @@ pub(super) static LIST: &[Function] = &[
         signature: |args| signature(args, &[Kind::Text], DataType::Utf8),
         evaluate: replace,
     },
+    splitting::REGEXP_EXTRACT_ALL,
+    splitting::REGEXP_SPLIT,
 ];
 
 /// `string, pattern, more.. [, options]`; constant patterns and options must be good.
@@ -60,7 +62,7 @@ fn extract_signature(args: &[Argument]) -> Result<Signature> {
 }
 
 /// Fails for a bad constant pattern or bad options.
-fn check(args: &[Argument], options_index: usize) -> Result<()> {
+pub(super) fn check(args: &[Argument], options_index: usize) -> Result<()> {
     let options = args.get(options_index).and_then(Argument::constant_text);
     let options = Options::parse(options.as_deref().unwrap_or(""))?;
     match args[1].constant_text() {
@@ -71,13 +73,13 @@ fn check(args: &[Argument], options_index: usize) -> Result<()> {
 
 /// How much of the text a pattern must match.
 #[derive(Clone, Copy, PartialEq)]
-enum Extent {
+pub(super) enum Extent {
     Part,
     Whole,
 }
 
 /// The pattern of each row.
-struct Patterns<'a> {
+pub(super) struct Patterns<'a> {
     text: Rows<'a, StringArray>,
     options: Option<Rows<'a, StringArray>>,
     extent: Extent,
@@ -87,8 +89,8 @@ struct Patterns<'a> {
     last: Option<(&'a str, &'a str, Compiled)>,
 }
 
-struct Compiled {
-    regex: Regex,
+pub(super) struct Compiled {
+    pub(super) regex: Regex,
     options: Options,
     /// Where the groups of the last match are.
     groups: CaptureLocations,
@@ -96,7 +98,7 @@ struct Compiled {
 
 impl<'a> Patterns<'a> {
     /// The pattern is argument 1, the options are argument `options_index` if there is one.
-    fn new(call: &Call<'a>, options_index: usize, extent: Extent) -> Result<Self> {
+    pub(super) fn new(call: &Call<'a>, options_index: usize, extent: Extent) -> Result<Self> {
         let has_options = call.args.len() > options_index;
         let options = has_options.then(|| call.text(options_index)).transpose()?;
         let text = call.text(1)?;
@@ -105,7 +107,7 @@ impl<'a> Patterns<'a> {
     }
 
     /// The pattern of `row`, unless it or its options are NULL.
-    fn get(&mut self, row: usize) -> Option<Result<&mut Compiled>> {
+    pub(super) fn get(&mut self, row: usize) -> Option<Result<&mut Compiled>> {
         let pattern = self.text.get(row)?;
         let options = match &self.options {
             Some(options) => options.get(row)?,

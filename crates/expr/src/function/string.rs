@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 use dframe_core::{Error, Result};
 
 use super::argument::{Argument, Kind, accept};
-use super::{Call, Function, Signature, composing, slicing};
+use super::{Call, Function, Signature, composing, distance, list, slicing, splitting};
 use crate::value::Value;
 
 pub(super) static LIST: &[Function] = &[
@@ -31,9 +31,17 @@ pub(super) static LIST: &[Function] = &[
     },
     Function {
         names: &["length", "len", "char_length", "character_length", "len_chars"],
-        usage: "length(string): in characters",
-        signature: |args| accept(args, &[Kind::Text], &[], DataType::Int64),
-        evaluate: |call| lengths(call, |s| s.chars().count()),
+        usage: "length(x): of a text in characters, of a list in items",
+        signature: |args| match args {
+            [list] if list::item_type(&list.data_type).is_some() => {
+                Ok(Signature { args: vec![list.data_type.clone()], returns: DataType::Int64 })
+            }
+            _ => accept(args, &[Kind::Text], &[], DataType::Int64),
+        },
+        evaluate: |call| match call.args[0].data_type() {
+            DataType::Utf8 => lengths(call, |s| s.chars().count()),
+            _ => list::length(call),
+        },
     },
     Function {
         names: &["strlen", "octet_length", "len_bytes"],
@@ -55,9 +63,17 @@ pub(super) static LIST: &[Function] = &[
     },
     Function {
         names: &["contains"],
-        usage: "contains(string, part)",
-        signature: test_of_texts,
-        evaluate: |call| test(call, contains),
+        usage: "contains(x, part): a text a part, a list an item",
+        signature: |args| match args {
+            [list, ..] if list::item_type(&list.data_type).is_some() => {
+                list::search_signature(args, DataType::Boolean)
+            }
+            _ => test_of_texts(args),
+        },
+        evaluate: |call| match call.args[0].data_type() {
+            DataType::Utf8 => test(call, contains),
+            _ => list::contains(call),
+        },
     },
     Function {
         names: &["strpos", "instr", "position"],
@@ -90,6 +106,7 @@ pub(super) static LIST: &[Function] = &[
     slicing::LTRIM,
     slicing::RTRIM,
     slicing::SPLIT_PART,
+    splitting::STRING_SPLIT,
     composing::CONCAT,
     composing::CONCAT_WS,
     composing::REPLACE,
@@ -99,6 +116,11 @@ pub(super) static LIST: &[Function] = &[
     composing::RPAD,
     composing::REVERSE,
     composing::INITCAP,
+    distance::LEVENSHTEIN,
+    distance::DAMERAU_LEVENSHTEIN,
+    distance::HAMMING,
+    distance::JARO,
+    distance::JARO_WINKLER,
 ];
 
 fn text_to_text(args: &[Argument]) -> Result<Signature> {

@@ -17,7 +17,17 @@ use crate::kernel::cast::cast;
 use crate::value::Value;
 
 /// Functions that take NULL for an answer.
-const TAKES_NULL: &[&str] = &["concat", "concat_ws"];
+const TAKES_NULL: &[&str] = &[
+    "concat",
+    "concat_ws",
+    "list_value",
+    "list_concat",
+    "list_append",
+    "list_prepend",
+    "list_position",
+    "string_split",
+    "replace_time_zone",
+];
 
 #[test]
 fn numeric() {
@@ -40,6 +50,11 @@ fn temporal() {
 }
 
 #[test]
+fn list() {
+    check_file("list.txt");
+}
+
+#[test]
 fn divergences() {
     check_file("divergences.txt");
 }
@@ -59,7 +74,8 @@ fn names_are_lower_case_and_of_one_function() {
 
 #[test]
 fn every_function_has_a_case() {
-    let files = ["numeric.txt", "string.txt", "pattern.txt", "temporal.txt", "divergences.txt"];
+    let files =
+        ["numeric.txt", "string.txt", "pattern.txt", "temporal.txt", "list.txt", "divergences.txt"];
     let cases: String = files.iter().map(|file| read(file)).collect();
     for function in super::functions() {
         let has_case = function.names.iter().any(|name| cases.contains(&format!("\n{name}(")));
@@ -196,7 +212,7 @@ fn check_nulls(call: &str, function: &Function, args: &[ArrayRef]) {
         let mut values: Vec<Value> = args.iter().cloned().map(Value::Scalar).collect();
         values[index] = Value::Scalar(Arc::new(NullArray::new(1)));
         let Ok(result) = evaluate(function, &values, 3) else { continue };
-        let is_null = result.into_array(1).unwrap().is_null(0);
+        let is_null = result.into_array(1).unwrap().logical_null_count() > 0;
         let excused = TAKES_NULL.contains(&function.name()) || options_are_last;
         assert!(is_null || excused, "{call} with NULL as argument {}", index + 1);
     }
@@ -220,15 +236,23 @@ fn evaluate(function: &Function, args: &[Value], rows: usize) -> Result<Value> {
 }
 
 fn render(array: &ArrayRef) -> String {
-    let name = type_name(array.data_type());
+    format!("{} {}", type_name(array.data_type()), render_value(array))
+}
+
+fn render_value(array: &ArrayRef) -> String {
     if array.is_null(0) {
-        return format!("{name} NULL");
+        return "NULL".to_string();
+    }
+    if let DataType::List(_) = array.data_type() {
+        let items = array.as_list::<i32>().value(0);
+        let items = (0..items.len()).map(|index| render_value(&items.slice(index, 1)));
+        return format!("[{}]", items.collect::<Vec<_>>().join(", "));
     }
     let text = cast(array, &DataType::Utf8, true).unwrap();
     let text = text.as_string::<i32>().value(0);
     match array.data_type() {
-        DataType::Utf8 => format!("{name} '{}'", text.replace('\n', r"\n").replace('\t', r"\t")),
-        _ => format!("{name} {text}"),
+        DataType::Utf8 => format!("'{}'", text.replace('\n', r"\n").replace('\t', r"\t")),
+        _ => text.to_string(),
     }
 }
 
@@ -236,28 +260,68 @@ fn render(array: &ArrayRef) -> String {
 fn parse_call(call: &str) -> (&str, Vec<ArrayRef>) {
     let (name, args) = call.split_once('(').unwrap();
     let args = args.strip_suffix(')').unwrap();
+    (name, split(args).into_iter().map(literal).collect())
+}
+
+/// What is between the commas that are in no parentheses, brackets or quotes.
+fn split(list: &str) -> Vec<&str> {
     let (mut parts, mut start, mut quoted, mut depth) = (Vec::new(), 0, false, 0);
-    for (index, byte) in args.bytes().enumerate() {
+    for (index, byte) in list.bytes().enumerate() {
         match byte {
             b'\'' => quoted = !quoted,
-            b'(' if !quoted => depth += 1,
-            b')' if !quoted => depth -= 1,
+            b'(' | b'[' if !quoted => depth += 1,
+            b')' | b']' if !quoted => depth -= 1,
             b',' if !quoted && depth == 0 => {
-                parts.push(&args[start..index]);
+                parts.push(&list[start..index]);
                 start = index + 1;
             }
             _ => {}
         }
     }
-    parts.push(&args[start..]);
-    let parts = parts.into_iter().map(str::trim).filter(|part| !part.is_empty());
-    (name, parts.map(literal).collect())
+    parts.push(&list[start..]);
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect()
+}
+
+/// `[item, ..]` or `[item, ..]::type[]`.
+fn list_literal(text: &str) -> ArrayRef {
+    let (items, rest) = text.rsplit_once(']').unwrap();
+    let (items, item_type) = match rest {
+        // The last bracket is that of the type.
+        "" if items.ends_with('[') => {
+            let (items, name) = items[..items.len() - 1].rsplit_once("]::").unwrap();
+            (items, Some(parse_type(name)))
+        }
+        _ => (items, None),
+    };
+    let items: Vec<ArrayRef> = split(&items[1..]).into_iter().map(literal).collect();
+    let found = items.iter().map(|item| item.data_type()).find(|item| **item != DataType::Null);
+    let item_type = item_type.or(found.cloned()).unwrap_or(DataType::Null);
+    let items: Vec<ArrayRef> =
+        items.iter().map(|item| cast(item, &item_type, true).unwrap()).collect();
+    let items: Vec<&dyn Array> = items.iter().map(AsRef::as_ref).collect();
+    let values = match items.as_slice() {
+        [] => arrow::array::new_empty_array(&item_type),
+        items => arrow::compute::concat(items).unwrap(),
+    };
+    let offsets = arrow::buffer::OffsetBuffer::from_lengths([values.len()]);
+    let field = Arc::new(arrow::datatypes::Field::new("element", item_type, true));
+    Arc::new(arrow::array::ListArray::new(field, offsets, values, None))
 }
 
 /// `1`, `'a'::type`, `DATE '2020-01-01'`, `E'\n'`, `NULL`.
 fn literal(text: &str) -> ArrayRef {
+    if text.starts_with('[') {
+        return list_literal(text);
+    }
+    if let Some(name) = text.strip_prefix("NULL::").and_then(|name| name.strip_suffix("[]")) {
+        let item = arrow::datatypes::Field::new_list_field(parse_type(name), true);
+        return arrow::array::new_null_array(&DataType::List(Arc::new(item)), 1);
+    }
     if let Some((value, name)) = text.rsplit_once("::") {
         return cast(&literal(value), &parse_type(name), true).unwrap();
+    }
+    if let Ok(truth) = text.parse::<bool>() {
+        return Arc::new(arrow::array::BooleanArray::from(vec![truth]));
     }
     if text == "NULL" {
         return Arc::new(NullArray::new(1));
@@ -287,6 +351,9 @@ fn parse_type(name: &str) -> DataType {
         "ubigint" => DataType::UInt64,
         "float" => DataType::Float32,
         "double" => DataType::Float64,
+        "bigint" => DataType::Int64,
+        "varchar" => DataType::Utf8,
+        "interval" => crate::coerce::INTERVAL,
         "date" => DataType::Date32,
         "time" => DataType::Time64(TimeUnit::Microsecond),
         "timestamp" => timestamp(TimeUnit::Microsecond),

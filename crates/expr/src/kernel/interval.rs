@@ -1,4 +1,5 @@
-//! Text to intervals, as DuckDB reads them: `1 year 2 mons`, `-1.5 days`, `3 days 04:05:06.7`, `2h ago`.
+//! Text to intervals, as DuckDB reads them: `1 year 2 mons`, `-1.5 days`, `3 days 04:05:06.7`, `2h ago`;
+//! and as Polars writes them: `1mo`, `1q`, `3d12h`.
 //!
 //! A fraction of a unit becomes whole smaller units, a month counting thirty days; what is left below a
 //! nanosecond is dropped.
@@ -128,8 +129,8 @@ fn unit(name: &str) -> Option<Unit> {
         "century" | "centuries" | "cent" | "c" => Unit::Months(1200),
         "decade" | "decades" | "dec" | "decs" => Unit::Months(120),
         "year" | "years" | "yr" | "yrs" | "y" => Unit::Months(12),
-        "quarter" | "quarters" => Unit::Months(3),
-        "month" | "months" | "mon" | "mons" => Unit::Months(1),
+        "quarter" | "quarters" | "q" => Unit::Months(3),
+        "month" | "months" | "mon" | "mons" | "mo" => Unit::Months(1),
         "week" | "weeks" | "w" => Unit::Days(7),
         "day" | "days" | "d" => Unit::Days(1),
         "hour" | "hours" | "hr" | "hrs" | "h" => Unit::Nanoseconds(3600 * SECOND),

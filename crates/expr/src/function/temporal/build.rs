@@ -19,6 +19,17 @@ pub(super) const MAKE_DATE: Function = Function {
     evaluate: make_date,
 };
 
+pub(super) const MAKE_TIMESTAMP: Function = Function {
+    names: &["make_timestamp"],
+    usage: "make_timestamp(year, month, day, hour, minute, second)",
+    signature: |args| {
+        let mut kinds = [Kind::Integer; 6];
+        kinds[5] = Kind::Number;
+        accept(args, &kinds, &[], DataType::Timestamp(TimeUnit::Microsecond, None))
+    },
+    evaluate: make_timestamp,
+};
+
 pub(super) const TO_TIMESTAMP: Function = Function {
     names: &["to_timestamp"],
     usage: "to_timestamp(seconds since 1970-01-01)",
@@ -63,6 +74,34 @@ fn make_date(call: &Call<'_>) -> Result<Value> {
         })
     });
     Ok(call.value(Arc::new(dates.collect::<Result<Date32Array>>()?)))
+}
+
+fn make_timestamp(call: &Call<'_>) -> Result<Value> {
+    let parts = (0..5).map(|index| call.integers(index)).collect::<Result<Vec<_>>>()?;
+    let seconds = call.primitive::<Float64Type>(5)?;
+    let timestamps = (0..call.len()).map(|row| {
+        let whole: Option<Vec<i64>> = parts.iter().map(|part| part.get(row)).collect();
+        let Some(whole) = whole.filter(|_| seconds.is_valid(row)) else { return Ok(None) };
+        let (date, second) = (Date::new(whole[0], whole[1], whole[2]), seconds.value(row));
+        instant_of(date, whole[3], whole[4], second).map(Some).ok_or_else(|| {
+            let [year, month, day, hour, minute] = [0, 1, 2, 3, 4].map(|index| whole[index]);
+            Error::invalid_data(format!(
+                "there is no time {year}-{month}-{day} {hour}:{minute}:{second}"
+            ))
+            .remedy("filter out the rows, or guard the call with CASE")
+        })
+    });
+    Ok(call.value(Arc::new(timestamps.collect::<Result<TimestampMicrosecondArray>>()?)))
+}
+
+/// The microseconds since the epoch; a minute may have a second 60, which is the next minute's first.
+fn instant_of(date: Date, hour: i64, minute: i64, second: f64) -> Option<i64> {
+    let in_range =
+        (0..24).contains(&hour) && (0..60).contains(&minute) && (0.0..=60.0).contains(&second);
+    let days = i64::from(days_of(date).filter(|_| in_range)?);
+    let micros = (second * 1e6).round() as i64;
+    let seconds = days.checked_mul(86_400)? + (hour * 60 + minute) * 60;
+    seconds.checked_mul(1_000_000)?.checked_add(micros)
 }
 
 fn days_of(date: Date) -> Option<i32> {

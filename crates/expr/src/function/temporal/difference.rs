@@ -66,7 +66,7 @@ fn count_signature(args: &[Argument]) -> Result<Signature> {
     accept(args, &[Kind::Temporal], &[], DataType::Int64)
 }
 
-fn parse_unit(name: &str) -> Result<Unit> {
+pub(super) fn parse_unit(name: &str) -> Result<Unit> {
     let unit = Unit::parse(name)?;
     if unit.is_stretch() {
         return Ok(unit);

@@ -112,11 +112,17 @@ pub(super) enum Zone {
 }
 
 impl Zone {
-    fn new(data_type: &DataType) -> Result<Self> {
-        let name = match data_type {
-            DataType::Timestamp(_, Some(name)) => name.to_string(),
-            _ => return Ok(Self::Utc(String::new())),
-        };
+    /// The zone of a type.
+    pub(super) fn new(data_type: &DataType) -> Result<Self> {
+        match data_type {
+            DataType::Timestamp(_, Some(name)) => Self::named(name),
+            _ => Ok(Self::Utc(String::new())),
+        }
+    }
+
+    /// The zone called `name`.
+    pub(super) fn named(name: &str) -> Result<Self> {
+        let name = name.to_string();
         let utc = ["UTC", "Etc/UTC", "Z", "GMT", "+00:00", "+00", "+0000"];
         if utc.iter().any(|utc| utc.eq_ignore_ascii_case(&name)) {
             return Ok(Self::Utc(name));
@@ -148,4 +154,26 @@ impl Zone {
         let offset = zone.offset_from_utc_datetime(&instant.naive_utc());
         i64::from(offset.fix().local_minus_utc())
     }
+
+    /// What the clock shows at `tick`, in ticks of which a second has `per_second`.
+    pub(super) fn to_local(&self, tick: i64, per_second: i64) -> Option<i64> {
+        let offset = self.offset_seconds(tick.div_euclid(per_second));
+        tick.checked_add(offset.checked_mul(per_second)?)
+    }
+
+    /// The instant at which the clock shows `local`: the later one where it does so twice; where it skips
+    /// `local`, it goes on by the offset that was.
+    pub(super) fn to_utc(&self, local: i64, per_second: i64) -> Option<i64> {
+        let Self::Named(zone, _) = self else { return Some(local) };
+        let seconds = local.div_euclid(per_second);
+        let offset = (0..=HOURS_SKIPPED).find_map(|hours| {
+            let shown = DateTime::from_timestamp(seconds - hours * 3_600, 0)?.naive_utc();
+            zone.offset_from_local_datetime(&shown).latest()
+        })?;
+        let offset = i64::from(offset.fix().local_minus_utc());
+        local.checked_sub(offset.checked_mul(per_second)?)
+    }
 }
+
+/// The most that a clock has skipped: a day, where the date line was moved.
+const HOURS_SKIPPED: i64 = 25;

@@ -9,6 +9,9 @@
 //! kernels of `arrow` go row by row through `chrono`, and end where it does; `chrono` is asked only for
 //! the offsets of zones that have any.
 
+mod age;
+mod bucket;
+mod buckets;
 mod build;
 mod calendar;
 mod difference;
@@ -19,6 +22,7 @@ mod parse;
 mod part;
 mod truncate;
 mod unit;
+mod zone;
 
 use std::collections::HashMap;
 
@@ -30,6 +34,8 @@ use unit::Unit;
 
 pub(super) static LIST: &[Function] = &[
     truncate::DATE_TRUNC,
+    bucket::TIME_BUCKET,
+    bucket::TIME_ROUND,
     part::DATE_PART,
     part::YEAR,
     part::MONTH,
@@ -53,10 +59,13 @@ pub(super) static LIST: &[Function] = &[
     part::JULIAN,
     part::EPOCH,
     difference::DATE_DIFF,
+    age::DATE_SUB,
+    age::AGE,
     difference::EPOCH_MS,
     difference::EPOCH_US,
     difference::EPOCH_NS,
     build::MAKE_DATE,
+    build::MAKE_TIMESTAMP,
     build::TO_TIMESTAMP,
     build::LAST_DAY,
     build::DAYNAME,
@@ -64,6 +73,9 @@ pub(super) static LIST: &[Function] = &[
     format::STRFTIME,
     parse::STRPTIME,
     parse::TRY_STRPTIME,
+    zone::TIMEZONE,
+    zone::CONVERT_TIME_ZONE,
+    zone::REPLACE_TIME_ZONE,
 ];
 
 /// `compute` for the unit that argument 0 names; where it varies, for each unit that it names.

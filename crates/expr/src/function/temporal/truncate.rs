@@ -53,7 +53,7 @@ fn evaluate(call: &Call<'_>) -> Result<Value> {
 }
 
 /// The instants of `array`; dates as microseconds.
-fn timestamps(array: &ArrayRef) -> Result<Instants> {
+pub(super) fn timestamps(array: &ArrayRef) -> Result<Instants> {
     let instants = Instants::new(array)?;
     if instants.per_day > 1 {
         return Ok(instants);
@@ -69,7 +69,7 @@ fn timestamps(array: &ArrayRef) -> Result<Instants> {
 }
 
 /// `ticks` as a timestamp.
-fn with_type(ticks: Int64Array, timestamp: &DataType) -> Result<ArrayRef> {
+pub(super) fn with_type(ticks: Int64Array, timestamp: &DataType) -> Result<ArrayRef> {
     let data = ticks.into_data().into_builder().data_type(timestamp.clone());
     Ok(arrow::array::make_array(data.build()?))
 }
