@@ -265,6 +265,41 @@ impl Expr {
         coalesce([self, value.into()])
     }
 
+    /// No less than `low`, no more than `high`; NULL stays NULL, and NaN counts as the greatest.
+    ///
+    /// ```
+    /// let share = dframe_expr::col("share").clip(0.0, 1.0);
+    /// let text = "CASE WHEN share < 0.0 THEN 0.0 WHEN share > 1.0 THEN 1.0 ELSE share END";
+    /// assert_eq!(share.to_string(), text);
+    /// ```
+    pub fn clip(self, low: impl Into<Expr>, high: impl Into<Expr>) -> Expr {
+        let (low, high) = (low.into(), high.into());
+        when(self.clone().lt(low.clone()))
+            .then(low)
+            .when(self.clone().gt(high.clone()))
+            .then(high)
+            .otherwise(self)
+    }
+
+    /// The stretch between `breaks`, in ascending order, that the number is in, as text: `(-inf, 1]`, `(1, 5]`,
+    /// `(5, inf]`. NULL stays NULL, and NaN counts as the greatest.
+    ///
+    /// ```
+    /// let bins = dframe_expr::col("x").cut([1.0, 5.5]);
+    /// let text = "CASE WHEN x <= 1.0 THEN '(-inf, 1]' WHEN x <= 5.5 THEN '(1, 5.5]' \
+    ///             WHEN x IS NOT NULL THEN '(5.5, inf]' END";
+    /// assert_eq!(bins.to_string(), text);
+    /// ```
+    pub fn cut(self, breaks: impl IntoIterator<Item = f64>) -> Expr {
+        let (mut branches, mut start) = (Vec::new(), "-inf".to_string());
+        for end in breaks {
+            branches.push((self.clone().lt_eq(end), lit(format!("({start}, {end}]"))));
+            start = end.to_string();
+        }
+        branches.push((self.is_not_null(), lit(format!("({start}, inf]"))));
+        Then { branches }.end()
+    }
+
     /// NULL where this equals `value`.
     pub fn nullif(self, value: impl Into<Expr>) -> Expr {
         call("nullif", [self, value.into()])

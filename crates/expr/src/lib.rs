@@ -18,6 +18,7 @@ pub mod function;
 mod kernel;
 mod lazy;
 mod literal;
+mod namespace;
 mod resolve;
 mod simplify;
 mod sort_key;
@@ -32,7 +33,9 @@ pub use build::{
 };
 pub use display::type_name;
 pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
+pub use function::temporal::windows::{BoundWindows, Closed, TimeWindows};
 pub use literal::IntoLiteral;
+pub use namespace::{Dt, List, Str};
 pub use resolve::resolve_column;
 pub use simplify::simplify;
 pub use sort_key::SortKey;

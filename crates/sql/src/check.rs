@@ -1,4 +1,4 @@
-//! What is refused before parsing: unmatched parentheses, lists and subqueries, and depth without end.
+//! What is refused before parsing: unmatched parentheses and brackets, subqueries, and depth without end.
 //!
 //! The parser builds `a + b + c + ...` as a tree as deep as it is long, and drops it recursively; so
 //! does everybody downstream. A bound on the depth that tokens can make keeps all stacks small.
@@ -24,7 +24,6 @@ pub(crate) fn check(lexemes: &mut [Lexeme]) -> Result<()> {
 fn refuse_unsupported(lexemes: &[Lexeme]) -> Result<()> {
     for (index, lexeme) in lexemes.iter().enumerate() {
         let what = match lexeme.token {
-            Token::LBracket => "lists and subscripts are",
             Token::LBrace => "structs are",
             Token::LParen if is_query(&lexemes[index + 1..]) => "a subquery is",
             _ => continue,
@@ -56,7 +55,7 @@ fn match_parentheses(lexemes: &mut [Lexeme]) -> Result<()> {
     for index in 0..lexemes.len() {
         let range = lexemes[index].range.clone();
         match lexemes[index].token {
-            Token::LParen => {
+            Token::LParen | Token::LBracket => {
                 lexemes[index].enclosing = open.last().copied();
                 open.push(index);
                 if open.len() > PARENTHESES_MAX {
@@ -64,9 +63,12 @@ fn match_parentheses(lexemes: &mut [Lexeme]) -> Result<()> {
                 }
                 continue;
             }
-            Token::RParen => {
-                let partner = open.pop().ok_or_else(|| {
-                    Error::invalid_input("')' closes nothing").span(range).remedy("remove it")
+            Token::RParen | Token::RBracket => {
+                let (this, other) = closing(&lexemes[index].token);
+                let partner = open.pop().filter(|open| lexemes[*open].token == other);
+                let partner = partner.ok_or_else(|| {
+                    let error = Error::invalid_input(format!("'{this}' closes nothing"));
+                    error.span(range).remedy("remove it")
                 })?;
                 lexemes[index].partner = Some(partner);
                 lexemes[partner].partner = Some(index);
@@ -75,11 +77,19 @@ fn match_parentheses(lexemes: &mut [Lexeme]) -> Result<()> {
         }
         lexemes[index].enclosing = open.last().copied();
     }
-    match open.last() {
-        None => Ok(()),
-        Some(index) => Err(Error::invalid_input("'(' is never closed")
-            .span(lexemes[*index].range.clone())
-            .remedy("add the missing ')'")),
+    let Some(index) = open.last() else { return Ok(()) };
+    let (open, close) =
+        if lexemes[*index].token == Token::LParen { ('(', ')') } else { ('[', ']') };
+    Err(Error::invalid_input(format!("'{open}' is never closed"))
+        .span(lexemes[*index].range.clone())
+        .remedy(format!("add the missing '{close}'")))
+}
+
+/// How it is written, and what it closes.
+fn closing(token: &Token) -> (char, Token) {
+    match token {
+        Token::RParen => (')', Token::LParen),
+        _ => (']', Token::LBracket),
     }
 }
 
@@ -108,8 +118,12 @@ fn check_depth(lexemes: &[Lexeme]) -> Result<()> {
     let mut frame = Frame::default();
     for lexeme in lexemes {
         match lexeme.token {
-            Token::LParen => outer.push(std::mem::take(&mut frame)),
-            Token::RParen => {
+            Token::LParen | Token::LBracket => {
+                // A subscript is around what it is behind.
+                frame.operators += usize::from(lexeme.token == Token::LBracket);
+                outer.push(std::mem::take(&mut frame));
+            }
+            Token::RParen | Token::RBracket => {
                 let depth = frame.depth() + 1;
                 frame = outer.pop().unwrap_or_default();
                 frame.inner = frame.inner.max(depth);

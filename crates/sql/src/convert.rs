@@ -165,6 +165,10 @@ impl<'a> Converter<'a> {
                 let span = join(instant.span, zone.span);
                 self.call("timezone", vec![zone.expr, instant.expr], span)
             }
+            Node::Array(list) => self.list(list.elem),
+            Node::CompoundFieldAccess { root, access_chain } => {
+                self.subscripts(*root, access_chain)
+            }
             other => {
                 let span = self.place(&other);
                 Err(self.unsupported(&self.quote(span), span))

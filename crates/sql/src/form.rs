@@ -1,9 +1,10 @@
-//! Forms with a syntax of their own: casts, `EXTRACT(.. FROM ..)`, `TRIM(BOTH ..)`, `INTERVAL ..`.
+//! Forms with a syntax of their own: casts, `EXTRACT(.. FROM ..)`, `TRIM(BOTH ..)`, `INTERVAL ..`, `[..]`.
 
 use dframe_core::{Error, Result};
-use dframe_expr::{Expr, Span};
+use dframe_expr::{Expr, Span, lit};
 use sqlparser::ast::{
-    self, CastKind, CeilFloorKind, DateTimeField, Interval, TrimWhereField, TypedString,
+    self, AccessExpr, CastKind, CeilFloorKind, DateTimeField, Interval, Subscript, TrimWhereField,
+    TypedString,
 };
 
 use crate::call::call;
@@ -116,6 +117,44 @@ impl Converter<'_> {
         let (needle, text) = (self.expr(needle)?, self.expr(text)?);
         let span = self.text.in_call(needle.span);
         self.call("strpos", vec![text.expr, needle.expr], span)
+    }
+
+    /// `[item, ...]`.
+    pub fn list(&self, items: Vec<ast::Expr>) -> Result<Located> {
+        let items = items.into_iter().map(|item| self.expr(item)).collect::<Result<Vec<_>>>()?;
+        let span = items.first().map_or(Span::NONE, |first| self.text.in_parentheses(first.span));
+        self.call("list_value", items.into_iter().map(|item| item.expr).collect(), span)
+    }
+
+    /// `list[index]`, `list[begin:end]`, and subscripts of those.
+    pub fn subscripts(&self, root: ast::Expr, chain: Vec<AccessExpr>) -> Result<Located> {
+        let mut list = self.expr(root)?;
+        for access in chain {
+            let span = self.text.with_subscript(list.span);
+            let AccessExpr::Subscript(subscript) = access else {
+                return Err(self.unsupported("a field of a struct", span));
+            };
+            list = self.subscript(list, subscript, span)?;
+        }
+        Ok(list)
+    }
+
+    fn subscript(&self, list: Located, subscript: Subscript, span: Span) -> Result<Located> {
+        let bound = |bound: Option<ast::Expr>, absent: i64| match bound {
+            Some(bound) => Ok::<_, Error>(self.expr(bound)?.expr),
+            None => Ok(lit(absent)),
+        };
+        match subscript {
+            Subscript::Index { index } => {
+                let index = self.expr(index)?.expr;
+                self.call("list_extract", vec![list.expr, index], span)
+            }
+            Subscript::Slice { lower_bound, upper_bound, stride: None } => {
+                let (begin, end) = (bound(lower_bound, 1)?, bound(upper_bound, -1)?);
+                self.call("list_slice", vec![list.expr, begin, end], span)
+            }
+            Subscript::Slice { .. } => Err(self.unsupported("a step of a slice", span)),
+        }
     }
 
     /// A call that a form stands for.

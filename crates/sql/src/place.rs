@@ -115,6 +115,14 @@ impl Text<'_> {
         Span::new(self.lexemes[index].range.start, range.end)
     }
 
+    /// `span` with the brackets behind it.
+    pub fn with_subscript(&self, span: Span) -> Span {
+        let Some(range) = span.range() else { return span };
+        let open = self.lexemes.get(self.index_from(range.end));
+        let close = open.filter(|open| open.token == Token::LBracket).and_then(|open| open.partner);
+        Span::new(range.start, close.map_or(range.end, |close| self.lexemes[close].range.end))
+    }
+
     /// `span` and the token behind it.
     pub fn with_next(&self, span: Span) -> Span {
         let Some(range) = span.range() else { return span };

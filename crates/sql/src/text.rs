@@ -18,9 +18,9 @@ use crate::dialect::DuckDb;
 pub(crate) struct Lexeme {
     pub token: Token,
     pub range: Range<usize>,
-    /// The other parenthesis of the pair, if this is one.
+    /// The other parenthesis or bracket of the pair, if this is one.
     pub partner: Option<usize>,
-    /// The innermost parenthesis that is open here.
+    /// The innermost parenthesis or bracket that is open here.
     pub enclosing: Option<usize>,
     lines: Lines,
 }

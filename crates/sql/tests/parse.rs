@@ -320,6 +320,30 @@ fn calls() {
 }
 
 #[test]
+fn lists_and_subscripts_are_calls() {
+    let list = || call("list_value", [lit(1i64), col("a")]);
+    for (text, expected) in [
+        ("[1, a]", list()),
+        ("array[1, a]", list()),
+        ("[]", call("list_value", [])),
+        ("a[1]", call("list_extract", [col("a"), lit(1i64)])),
+        ("a[-1]", call("list_extract", [col("a"), lit(-1i64)])),
+        ("a[b + 1]", call("list_extract", [col("a"), col("b") + lit(1i64)])),
+        ("a[2:3]", call("list_slice", [col("a"), lit(2i64), lit(3i64)])),
+        ("a[:3]", call("list_slice", [col("a"), lit(1i64), lit(3i64)])),
+        ("a[2:]", call("list_slice", [col("a"), lit(2i64), lit(-1i64)])),
+        (
+            "string_split(a, ',')[1]",
+            call("list_extract", [call("string_split", [col("a"), lit(",")]), lit(1i64)]),
+        ),
+        ("a[1][2]", call("list_extract", [call("list_extract", [col("a"), lit(1i64)]), lit(2i64)])),
+        ("a at time zone 'Europe/Zurich'", call("timezone", [lit("Europe/Zurich"), col("a")])),
+    ] {
+        assert_eq!(parsed(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn aggregates() {
     assert_eq!(parsed("count(*)"), count_all());
     assert_eq!(parsed("count()"), count_all());
@@ -458,7 +482,9 @@ fn errors_say_what_and_where() {
         ("sum(a) over ()", "a window function (OVER) is not supported here", "sum(a) over ()"),
         ("1 + (select 1)", "a subquery is not supported in an expression", "("),
         ("select a", "a whole query is not an expression", "select"),
-        ("[1, 2]", "lists and subscripts are not supported in an expression", "["),
+        ("[1, 2", "'[' is never closed", "["),
+        ("(a]", "']' closes nothing", "]"),
+        ("a[1:2:1]", "a step of a slice is not supported here", "a[1:2:1]"),
         ("é + uper(x)", "there is no function 'uper'", "uper(x)"),
         ("date '2024-02-30'", "'2024-02-30' is not of type DATE", "date '2024-02-30'"),
         ("a & b", "the operator '&' is not supported here", "a & b"),
@@ -583,6 +609,15 @@ fn deep_nesting_is_an_error_not_an_overflow() {
             ("date ", "1", ""),
             ("struct(", "1", ")"),
             ("array(", "1", ")"),
+            ("[", "1", "]"),
+            ("[", "", ""),
+            ("array[", "1", "]"),
+            ("[1, [", "1", "]]"),
+            ("a[", "1", "]"),
+            ("", "a", "[1]"),
+            ("", "a", "[1:2]"),
+            ("a[1:", "1", "]"),
+            ("f(a)[", "1", "]"),
             ("convert(", "1", ", int)"),
             ("overlay(", "1", " placing 2 from 3)"),
             ("(from ", "1", ")"),

@@ -20,7 +20,7 @@ mod rounding;
 mod slicing;
 mod splitting;
 mod string;
-mod temporal;
+pub(crate) mod temporal;
 #[cfg(test)]
 mod tests;
 

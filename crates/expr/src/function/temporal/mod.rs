@@ -22,6 +22,7 @@ mod parse;
 mod part;
 mod truncate;
 mod unit;
+pub(crate) mod windows;
 mod zone;
 
 use std::collections::HashMap;
