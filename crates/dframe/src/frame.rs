@@ -124,6 +124,27 @@ impl LazyFrame {
         self.then(|plan| Ok(plan.limit(offset, Some(rows))))
     }
 
+    /// The rows of this frame, then those of `others`, which have the same columns. Duplicates stay.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// let flights = scan_parquet(path)?;
+    /// let from = flights.clone().select(["origin"]).limit(2);
+    /// let to = flights.select([col("destination").alias("origin")]).limit(3);
+    /// assert_eq!(from.union([to]).collect()?.num_rows(), 5);
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    pub fn union(self, others: impl IntoIterator<Item = LazyFrame>) -> Self {
+        let others: Result<Vec<LogicalPlan>> = others.into_iter().map(|frame| frame.plan).collect();
+        self.then(|plan| {
+            let mut plans = vec![plan];
+            plans.extend(others?);
+            LogicalPlan::union(plans)
+        })
+    }
+
     /// Each different row once.
     pub fn distinct(self) -> Self {
         self.then(LogicalPlan::distinct)

@@ -242,3 +242,27 @@ fn graphs_can_be_seen_before_they_run() {
     assert!(graph.to_string().starts_with("stage 0"), "{graph}");
     assert!(graph.to_dot().starts_with("digraph"));
 }
+
+#[test]
+fn a_union_keeps_the_order_of_its_inputs() {
+    let flights = scan_parquet(data("flights")).unwrap();
+    let first = flights.clone().filter(col("origin").eq("ORD"));
+    let second = flights.filter(col("origin").eq("ATL"));
+    let both = first.clone().union([second.clone()]);
+    let counts = [&first, &second, &both].map(|frame| frame.count().unwrap());
+    assert_eq!(counts[2], counts[0] + counts[1]);
+    let ends = both.agg([col("origin").first().alias("first"), col("origin").last().alias("last")]);
+    let ends = ends.collect().unwrap();
+    let text = ends.to_string();
+    assert!(text.contains("│ ORD     ┆ ATL     │"), "{text}");
+}
+
+#[test]
+fn a_union_of_different_columns_names_the_difference() {
+    let flights = scan_parquet(data("flights")).unwrap();
+    let error = flights.clone().union([flights.select([col("origin")])]).schema().unwrap_err();
+    assert!(
+        error.to_string().contains("input 2 of a union has 1 columns, and the first 5"),
+        "{error}"
+    );
+}

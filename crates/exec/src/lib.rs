@@ -8,6 +8,8 @@
 //! in [`lower`](crate::Engine::graph) that says which stages it becomes.
 
 mod engine;
+#[allow(dead_code, reason = "joins and windows come next")]
+mod exchange;
 mod fold;
 mod group;
 mod lower;

@@ -5,7 +5,8 @@
 //! | `Leaf`    | blockwise  | reads a partition, unit by unit, into a [`Fold`]              |
 //! | `Refold`  | blockwise  | reads a chunk of an earlier stage into a [`Fold`]             |
 //! | `Combine` | tree       | merges the groups of a few chunks                             |
-//! | `Buckets` | shuffle    | finishes its bucket of one chunk's groups                     |
+//! | `Shuffle` | shuffle    | reads its bucket of all chunks of one or more stages          |
+//! | `Concat`  | blockwise  | hands on a chunk of one of several stages                     |
 //! | `Gather`  | tree       | takes all chunks through the merger's steps, into one chunk   |
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use dframe_core::{Event, Fetched, Reservation, Result};
 use dframe_plan::{ScanRequest, ScanUnit, ScannedBatch, Source};
 use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext};
 
+use crate::exchange::{Exchange, ExchangeSpec};
 use crate::fold::{Collect, Fold};
 use crate::group::{GroupSpec, PartialAggregate, combine, finish_bucket};
 use crate::pipeline::{self, BlockOp};
@@ -36,6 +38,9 @@ pub(crate) enum FoldSpec {
     Group(Arc<GroupSpec>),
     /// Sorted runs.
     Sort(Arc<SortSpec>),
+    #[allow(dead_code, reason = "joins and windows come next")]
+    /// Rows cut into buckets by key.
+    Exchange(Arc<ExchangeSpec>),
 }
 
 impl FoldSpec {
@@ -46,6 +51,7 @@ impl FoldSpec {
             }
             FoldSpec::Group(spec) => Box::new(PartialAggregate::new(spec, context)?),
             FoldSpec::Sort(spec) => Box::new(SortRun::new(spec, context)),
+            FoldSpec::Exchange(spec) => Box::new(Exchange::new(spec, context)),
         })
     }
 
@@ -54,6 +60,7 @@ impl FoldSpec {
             FoldSpec::Collect { .. } => "collect",
             FoldSpec::Group(_) => "partial aggregate",
             FoldSpec::Sort(_) => "sort run",
+            FoldSpec::Exchange(_) => "cut by key",
         }
     }
 }
@@ -65,6 +72,8 @@ pub(crate) struct Fused {
     pub(crate) ops: Vec<BlockOp>,
     /// The end.
     pub(crate) fold: FoldSpec,
+    /// What is added to the positions of the input's rows.
+    pub(crate) first_position: u64,
 }
 
 impl Fused {
@@ -94,8 +103,9 @@ impl Folding {
     }
 
     /// Takes one batch in, and says whether more are wanted.
-    fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
+    fn push(&mut self, mut batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
         let fused = self.fused.clone();
+        batch.position += fused.first_position;
         let fold = self.fold(context)?;
         pipeline::run(&fused.ops, batch, &mut |batch| fold.push(batch, context))
     }
@@ -285,7 +295,7 @@ impl Stage for Refold {
         let mut folding = Folding::new(&self.fused);
         Ok(finishing(move |inputs, context| {
             // Positions only have to grow from chunk to chunk, and within one.
-            let mut position = (index as u64) << 40;
+            let mut position = (index as u64) << 36;
             for batch in inputs.into_iter().flat_map(Chunk::into_parts).flat_map(|p| p.take(None)) {
                 context.cancel.check()?;
                 let rows = batch?;
@@ -341,19 +351,56 @@ impl Stage for Combine {
     }
 }
 
-/// Finishes each bucket of the only chunk of the stage before.
-pub(crate) struct Buckets {
-    /// The stage before.
-    pub(crate) input: usize,
-    /// Its number of tasks: one, or none where there is nothing to read.
-    pub(crate) inputs: usize,
-    /// The group-by.
-    pub(crate) spec: Arc<GroupSpec>,
+/// A stage that another reads, and its number of tasks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StageTasks {
+    /// The stage.
+    pub(crate) stage: usize,
+    /// Its number of tasks.
+    pub(crate) tasks: usize,
 }
 
-impl Stage for Buckets {
+impl StageTasks {
+    fn all(self) -> Dependency {
+        Dependency { stage: self.stage, tasks: 0..self.tasks }
+    }
+}
+
+/// What the tasks of a [`Shuffle`] do.
+pub(crate) trait BucketWork: Send + Sync {
+    /// A name for plans.
+    fn name(&self) -> &str;
+
+    /// Makes a chunk of bucket `bucket` of `inputs`, which has a chunk for each stage that is read.
+    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk>;
+}
+
+/// Finishes the groups of a bucket.
+pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
+
+impl BucketWork for FinishGroups {
     fn name(&self) -> &str {
         "finish groups"
+    }
+
+    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        finish_bucket(&self.0, Chunk::concat(inputs), bucket, context)
+    }
+}
+
+/// Works on each bucket of everything that some stages made.
+pub(crate) struct Shuffle {
+    /// The stages.
+    pub(crate) inputs: Vec<StageTasks>,
+    /// The number of buckets.
+    pub(crate) buckets: u32,
+    /// What is done with a bucket.
+    pub(crate) work: Arc<dyn BucketWork>,
+}
+
+impl Stage for Shuffle {
+    fn name(&self) -> &str {
+        self.work.name()
     }
 
     fn pattern(&self) -> Pattern {
@@ -361,11 +408,11 @@ impl Stage for Buckets {
     }
 
     fn task_count(&self) -> usize {
-        self.spec.buckets as usize
+        self.buckets as usize
     }
 
     fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        vec![Dependency { stage: self.input, tasks: 0..self.inputs }]
+        self.inputs.iter().map(|input| input.all()).collect()
     }
 
     fn projected_bytes(&self, _index: usize) -> usize {
@@ -373,10 +420,51 @@ impl Stage for Buckets {
     }
 
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
-        let spec = self.spec.clone();
-        Ok(finishing(move |inputs, context| {
-            finish_bucket(&spec, Chunk::concat(inputs), index as u32, context)
+        let (work, inputs) = (self.work.clone(), self.inputs.clone());
+        Ok(finishing(move |chunks, context| {
+            let mut chunks = chunks.into_iter();
+            let side = |input: &StageTasks| Chunk::concat(chunks.by_ref().take(input.tasks));
+            let sides = inputs.iter().map(side).collect();
+            work.run(index as u32, sides, context)
         }))
+    }
+}
+
+/// The chunks of several stages as those of one.
+pub(crate) struct Concat {
+    /// The stages.
+    pub(crate) inputs: Vec<StageTasks>,
+}
+
+impl Stage for Concat {
+    fn name(&self) -> &str {
+        "concat"
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Blockwise
+    }
+
+    fn task_count(&self) -> usize {
+        self.inputs.iter().map(|input| input.tasks).sum()
+    }
+
+    fn dependencies(&self, mut index: usize) -> Vec<Dependency> {
+        for input in &self.inputs {
+            if index < input.tasks {
+                return vec![Dependency { stage: input.stage, tasks: index..index + 1 }];
+            }
+            index -= input.tasks;
+        }
+        Vec::new()
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        Ok(finishing(|chunks, _| Ok(Chunk::concat(chunks))))
     }
 }
 

@@ -42,6 +42,7 @@ impl LogicalPlan {
             LogicalPlan::Aggregate { .. } => "Aggregate",
             LogicalPlan::Sort { .. } => "Sort",
             LogicalPlan::Limit { .. } => "Limit",
+            LogicalPlan::Operator(operator) => operator.node().name(),
         }
     }
 }
@@ -72,6 +73,7 @@ impl Display for LogicalPlan {
                 }
                 write_limit(f, *limit)
             }
+            LogicalPlan::Operator(operator) => f.write_str(&operator.node().details()),
         }
     }
 }

@@ -11,6 +11,7 @@
 mod build;
 mod explain;
 mod logical;
+pub mod node;
 pub mod optimize;
 mod skip_rows;
 mod source;
@@ -19,6 +20,7 @@ mod testing;
 mod tree;
 
 pub use logical::{LogicalPlan, Scan};
+pub use node::{Node, Operator};
 pub use optimize::{Optimizer, optimize, optimize_with_trace};
 pub use source::{
     Partition, Partitions, ScanRequest, ScanUnit, ScannedBatch, ScannedBatches, Source, Statistics,

@@ -1,13 +1,14 @@
 //! The logical plan: what the user asked, as a tree of data.
 //!
 //! A node says what comes out, not how. It holds expressions by name, checked when the node is made
-//! (see the builders in `build/`); nothing here knows tasks, threads or files' formats.
+//! (see the builders in `build/` and `node/`); nothing here knows tasks, threads or files' formats.
 
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use dframe_expr::{Expr, SortKey};
 
+use crate::node::Operator;
 use crate::source::Source;
 
 /// A scan of a source.
@@ -77,4 +78,6 @@ pub enum LogicalPlan {
         /// Rows kept; all if absent.
         limit: Option<u64>,
     },
+    /// An operator that rules know by contract only.
+    Operator(Operator),
 }

@@ -21,6 +21,7 @@ impl LogicalPlan {
             LogicalPlan::Filter { input, .. }
             | LogicalPlan::Sort { input, .. }
             | LogicalPlan::Limit { input, .. } => input.schema(),
+            LogicalPlan::Operator(operator) => operator.node().schema(),
         }
     }
 
@@ -33,6 +34,7 @@ impl LogicalPlan {
             | LogicalPlan::Aggregate { input, .. }
             | LogicalPlan::Sort { input, .. }
             | LogicalPlan::Limit { input, .. } => vec![input],
+            LogicalPlan::Operator(operator) => operator.node().inputs(),
         }
     }
 
@@ -56,6 +58,11 @@ impl LogicalPlan {
             }
             LogicalPlan::Limit { input, offset, limit } => {
                 LogicalPlan::Limit { input: map(input)?, offset, limit }
+            }
+            LogicalPlan::Operator(operator) => {
+                let node = operator.node();
+                let inputs = node.inputs().into_iter().map(|input| map(input.clone()));
+                node.with_inputs(inputs.collect::<Result<_>>()?)?
             }
         })
     }
@@ -88,6 +95,7 @@ impl LogicalPlan {
             LogicalPlan::Limit { input, offset, limit } => {
                 Some(cut(input.row_count()?, *offset, *limit))
             }
+            LogicalPlan::Operator(operator) => operator.node().row_count(),
         }
     }
 
@@ -103,6 +111,7 @@ impl LogicalPlan {
             LogicalPlan::Limit { input, offset, limit } => {
                 most(input.row_count_max(), *offset, *limit)
             }
+            LogicalPlan::Operator(operator) => operator.node().row_count_max(),
         }
     }
 }

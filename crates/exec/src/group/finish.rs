@@ -124,10 +124,11 @@ impl Finish<'_> {
             states.write(bucket, &batch)?;
         }
         drop((columns, hashes, cut));
+        let keys: Vec<usize> = (0..self.spec.keys.len()).collect();
         let mut write = |tag: u32, batches: &mut Vec<RecordBatch>| -> Result<()> {
             let writer: &mut SpillWriter = if tag == TAG_RAW { &mut raw } else { &mut states };
             if !batches.is_empty() {
-                for (bucket, batch) in scatter(batches, self.spec.keys.len(), next)? {
+                for (bucket, batch) in scatter(batches, &keys, next)? {
                     writer.write(bucket, &batch)?;
                 }
                 batches.clear();

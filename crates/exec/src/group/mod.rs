@@ -29,4 +29,6 @@ mod tests;
 pub(crate) use combine::combine;
 pub(crate) use finish::finish_bucket;
 pub(crate) use partial::PartialAggregate;
+pub(crate) use radix::Radix;
+pub(crate) use scatter::{SCATTER_ROW_BYTES, scatter};
 pub(crate) use spec::{Call, CallInput, Emit, GroupSpec};

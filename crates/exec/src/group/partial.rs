@@ -18,12 +18,12 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use dframe_core::{ErrorKind, Reservation, Result};
 use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
-use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
+use dframe_runtime::{Chunk, Part, TaskContext};
 
 use super::radix::{Radix, UNCUT};
-use super::scatter::{SCATTER_ROW_BYTES, scatter};
 use super::spec::{GroupSpec, RowPositions, Rows};
 use super::state::{Columns, GroupState};
+use crate::exchange::RowCutter;
 use crate::fold::{Fold, keep};
 use crate::pipeline::batch_of;
 
@@ -40,10 +40,6 @@ const SAMPLE_GROUPS: usize = 128 * 1024;
 const UNIQUE_SHARE_MAX: f64 = 0.5;
 /// A state larger than this has left the cache, and is cut.
 const STATE_BYTES_MAX: usize = 64 << 20;
-/// Raw rows that are cut at once.
-const RAW_ROWS_MAX: usize = 512 * 1024;
-/// Memory that raw rows and cutting them may need before they are cut.
-const RAW_BYTES_MAX: usize = 256 << 20;
 
 /// Folds the rows of one partition.
 pub(crate) struct PartialAggregate {
@@ -57,7 +53,7 @@ pub(crate) struct PartialAggregate {
 
 enum Mode {
     Aggregate(Box<GroupState>),
-    Raw(Vec<RecordBatch>),
+    Raw(RowCutter),
 }
 
 impl PartialAggregate {
@@ -84,7 +80,7 @@ impl PartialAggregate {
         }
         if groups >= SAMPLE_GROUPS && groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64 {
             self.flush_states(context)?;
-            self.mode = Mode::Raw(Vec::new());
+            self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
         } else if refused || state.memory() > STATE_BYTES_MAX {
             self.flush_states(context)?;
         }
@@ -101,66 +97,41 @@ impl PartialAggregate {
         self.parts.push(cut_states(*state, self.radix, &mut self.held, context)?);
         Ok(())
     }
-
-    fn keep_raw(&mut self, rows: &Rows, context: &TaskContext) -> Result<()> {
-        let batch = raw_batch(&self.spec, rows)?;
-        let Mode::Raw(batches) = &mut self.mode else { return Ok(()) };
-        let granted = self.held.try_grow(cutting_bytes(&batch));
-        batches.push(batch);
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        if !granted || rows >= RAW_ROWS_MAX || self.held.bytes() > RAW_BYTES_MAX {
-            self.flush_raw(context)?;
-        }
-        Ok(())
-    }
-
-    /// Hands the raw rows so far over, by bucket.
-    fn flush_raw(&mut self, context: &TaskContext) -> Result<()> {
-        let Mode::Raw(batches) = &mut self.mode else { return Ok(()) };
-        let batches = std::mem::take(batches);
-        if batches.is_empty() {
-            return Ok(());
-        }
-        let schema = batches[0].schema();
-        let bytes = batches.iter().map(cutting_bytes).sum();
-        self.held.resize(bytes, "cutting rows by key")?;
-        let cut = scatter(&batches, self.spec.keys.len(), self.radix)?;
-        drop(batches);
-        let part = keep(TAG_RAW, schema, cut, &mut self.held, context)?;
-        self.held.shrink(usize::MAX);
-        self.parts.push(part);
-        Ok(())
-    }
 }
 
 impl Fold for PartialAggregate {
     fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
         let rows = self.spec.evaluate(&batch.rows, batch.position)?;
-        match self.mode {
+        match &mut self.mode {
             Mode::Aggregate(_) => self.aggregate(&rows, context)?,
-            Mode::Raw(_) => self.keep_raw(&rows, context)?,
+            Mode::Raw(cutter) => {
+                let part = cutter.push(raw_batch(&self.spec, &rows)?, context)?;
+                self.parts.extend(part);
+            }
         }
         Ok(true)
     }
 
     fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
-        self.flush_raw(context)?;
-        if let Mode::Aggregate(state) = self.mode {
-            let cut = !self.parts.is_empty() || state.len() > UNCUT_GROUPS_MAX;
-            if state.len() > 0 {
-                self.parts.push(match cut {
-                    true => cut_states(*state, self.radix, &mut self.held, context)?,
-                    false => uncut_states(*state, &mut self.held, context)?,
-                });
+        match self.mode {
+            Mode::Raw(mut cutter) => self.parts.extend(cutter.flush(context)?),
+            Mode::Aggregate(state) => {
+                let cut = !self.parts.is_empty() || state.len() > UNCUT_GROUPS_MAX;
+                if state.len() > 0 {
+                    self.parts.push(match cut {
+                        true => cut_states(*state, self.radix, &mut self.held, context)?,
+                        false => uncut_states(*state, &mut self.held, context)?,
+                    });
+                }
             }
         }
         Ok(Chunk::new(self.parts))
     }
 }
 
-/// While a batch is cut, there are its rows, a copy of them, and their places.
-fn cutting_bytes(batch: &RecordBatch) -> usize {
-    2 * batch_bytes(batch) + batch.num_rows() * SCATTER_ROW_BYTES
+/// Cuts rows of the raw layout by their keys.
+pub(crate) fn raw_cutter(spec: &GroupSpec, radix: Radix, context: &TaskContext) -> RowCutter {
+    RowCutter::new(TAG_RAW, (0..spec.keys.len()).collect(), radix, context)
 }
 
 /// Makes `held` cover `bytes` and what doubling will need; `false` if the budget refuses.

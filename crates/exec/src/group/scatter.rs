@@ -20,11 +20,10 @@ use super::key_column::hash_rows;
 use super::radix::{Cut, Radix};
 use crate::pipeline::batch_of;
 
-/// The rows of `batches`, a batch per bucket, all of them slices of one. The first `keys` columns are
-/// the keys.
+/// The rows of `batches`, a batch per bucket, all of them slices of one. The columns `keys` are the keys.
 pub(crate) fn scatter(
     batches: &[RecordBatch],
-    keys: usize,
+    keys: &[usize],
     radix: Radix,
 ) -> Result<Vec<(u32, RecordBatch)>> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
@@ -44,10 +43,10 @@ pub(crate) fn scatter(
 pub(crate) const SCATTER_ROW_BYTES: usize = 32;
 
 /// The hash of each row's key.
-fn key_hashes(batch: &RecordBatch, keys: usize) -> Result<Vec<u64>> {
+fn key_hashes(batch: &RecordBatch, keys: &[usize]) -> Result<Vec<u64>> {
     let mut hashes = vec![0; batch.num_rows()];
-    for column in &batch.columns()[..keys] {
-        hash_rows(column, &mut hashes)?;
+    for key in keys {
+        hash_rows(batch.column(*key), &mut hashes)?;
     }
     Ok(hashes)
 }
@@ -116,7 +115,7 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter((0..1000).map(|i| Some(i % 37))));
         let order: ArrayRef = Arc::new(Int64Array::from_iter_values(0..1000));
         let batch = RecordBatch::try_from_iter([("k", numbers), ("i", order)]).expect("valid");
-        let buckets = scatter(&[batch.slice(0, 400), batch.slice(400, 600)], 1, Radix::first(8))
+        let buckets = scatter(&[batch.slice(0, 400), batch.slice(400, 600)], &[0], Radix::first(8))
             .expect("scatters");
         let mut bucket_of_key = [None; 37];
         let mut rows = 0;

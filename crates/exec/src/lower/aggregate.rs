@@ -21,12 +21,10 @@ use dframe_expr::{AggregateCall, Expr, bind, col, lit, null, plain_type, when};
 use super::{Planner, Stream};
 use crate::group::{Call, CallInput, Emit, GroupSpec};
 use crate::pipeline::{BlockOp, COPY_COLUMN};
-use crate::stage::{Buckets, Combine, FoldSpec};
+use crate::stage::{Combine, FinishGroups, FoldSpec, StageTasks};
 
 /// Chunks that a task of the tree reduce merges.
 const FAN_IN: usize = 8;
-/// Buckets, at most: each is a batch of every partition's chunk.
-const BUCKETS_MAX: u64 = 1024;
 /// Memory of a group in the making, about: key, table entry and states.
 const GROUP_BYTES: u64 = 256;
 
@@ -87,7 +85,7 @@ impl Planner<'_> {
         output: SchemaRef,
     ) -> Result<Stream> {
         let rows = stream.rows;
-        let buckets = if group.keys.is_empty() { 1 } else { self.buckets(rows) };
+        let buckets = if group.keys.is_empty() { 1 } else { self.buckets_for(rows, GROUP_BYTES) };
         let spec = Arc::new(group.spec(emit, buckets, output.clone()));
         let mut input = self.fold(stream, FoldSpec::Group(spec.clone()))?;
         let mut inputs = self.graph.stages()[input].task_count();
@@ -96,17 +94,8 @@ impl Planner<'_> {
             input = self.graph.push(Arc::new(combine));
             inputs = self.graph.stages()[input].task_count();
         }
-        let stage = self.graph.push(Arc::new(Buckets { input, inputs, spec }));
-        Ok(Stream::of_stage(stage, output, rows))
-    }
-
-    /// As many buckets as make each fit a worker's share of the memory, and the cache, were every
-    /// row a group.
-    fn buckets(&self, rows: u64) -> u32 {
-        let share = self.options.memory as u64 / (4 * self.options.threads.max(1) as u64);
-        let bucket_rows = (share / GROUP_BYTES).clamp(16 * 1024, 512 * 1024);
-        let rows = rows.min(1 << 40);
-        rows.div_ceil(bucket_rows).next_power_of_two().clamp(1, BUCKETS_MAX) as u32
+        let inputs = vec![StageTasks { stage: input, tasks: inputs }];
+        Ok(self.shuffled(inputs, buckets, Arc::new(FinishGroups(spec)), (output, rows)))
     }
 }
 

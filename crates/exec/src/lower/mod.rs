@@ -9,17 +9,21 @@
 //!   Limit               cut in each task, then once more by the tail
 //! ```
 //!
+//!   Operator            a file each, made of `fold`, `exchange`, `shuffled` and `concat`
+//!
 //! A stream whose tail is not empty is gathered into one chunk before another stage can read it.
 
 mod aggregate;
+mod exchange;
+mod union;
 
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
-use dframe_core::{Event, Observer, Result};
+use dframe_core::{Error, Event, Observer, Result};
 use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
-use dframe_plan::{LogicalPlan, Partition, Scan, ScanRequest};
+use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
 use crate::pipeline::BlockOp;
@@ -76,6 +80,8 @@ struct Stream {
 enum Origin {
     Scan(Scan),
     Stage(usize),
+    /// Streams without tails, one after the other.
+    Union(Vec<Stream>),
 }
 
 struct Planner<'a> {
@@ -87,6 +93,8 @@ struct Planner<'a> {
 const BATCH_ROWS: usize = 16 * 1024;
 /// Rows of a partition that is folded, rather than handed on as it is.
 const PARTITION_ROWS: u64 = 4 << 20;
+/// Positions of rows within one input of a union stay below two to this.
+const UNION_POSITION_BITS: u32 = 53;
 
 impl Planner<'_> {
     fn stream(&mut self, plan: &LogicalPlan) -> Result<Stream> {
@@ -116,7 +124,15 @@ impl Planner<'_> {
                 let stream = self.stream(input)?;
                 self.limit(stream, *offset, *limit)
             }
-            other => Err(dframe_core::Error::unsupported(format!("cannot execute {other:?}"))),
+            LogicalPlan::Operator(operator) => self.operator(operator),
+            other => Err(Error::unsupported(format!("cannot execute {other:?}"))),
+        }
+    }
+
+    fn operator(&mut self, operator: &Operator) -> Result<Stream> {
+        match operator {
+            Operator::Union(union) => self.union(union),
+            other => Err(Error::unsupported(format!("cannot execute {other:?}"))),
         }
     }
 
@@ -185,13 +201,25 @@ impl Planner<'_> {
 
     /// A stage that takes the stream's rows through its ops into folds, one per task.
     fn fold(&mut self, stream: Stream, fold: FoldSpec) -> Result<usize> {
+        self.fold_from(stream, fold, &mut 0)
+    }
+
+    /// As [`Planner::fold`], for the rows after `before` other inputs of a union; counts its own.
+    fn fold_from(&mut self, stream: Stream, fold: FoldSpec, before: &mut u64) -> Result<usize> {
+        let Stream { origin, ops, .. } = stream;
+        if let Origin::Union(inputs) = origin {
+            return self.fold_each(inputs, &ops, &fold, before);
+        }
+        let first_position = *before << UNION_POSITION_BITS;
+        *before += 1;
         let keeps_rows = matches!(fold, FoldSpec::Collect { .. });
-        let limit = match (&fold, stream.ops.is_empty()) {
+        let limit = match (&fold, ops.is_empty()) {
             (FoldSpec::Collect { limit, .. }, true) => *limit,
             _ => None,
         };
-        let fused = Arc::new(Fused { ops: stream.ops, fold });
-        Ok(match stream.origin {
+        let fused = Arc::new(Fused { ops, fold, first_position });
+        Ok(match origin {
+            Origin::Union(_) => unreachable!("has been folded above"),
             Origin::Scan(scan) => {
                 let rows = if keeps_rows { 1 } else { PARTITION_ROWS };
                 let (request, partitions) = self.partitions(&scan, rows, limit)?;

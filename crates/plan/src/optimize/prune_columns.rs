@@ -4,7 +4,6 @@
 //! its own expressions need. A node may give more columns than wanted (a filter passes on what it
 //! filters by), in the old order; before a sort, which holds all its rows, they are cut off.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -12,9 +11,7 @@ use dframe_core::Result;
 use dframe_expr::{Expr, col};
 
 use crate::logical::{LogicalPlan, Scan};
-
-/// Names of columns.
-type Names = HashSet<String>;
+use crate::node::Names;
 
 /// Removes columns that are not used.
 pub(super) fn apply(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -56,6 +53,7 @@ fn prune(plan: LogicalPlan, wanted: &Names) -> Result<LogicalPlan> {
         LogicalPlan::Limit { input, offset, limit } => {
             Ok(LogicalPlan::Limit { input: prune_arc(input, wanted)?, offset, limit })
         }
+        LogicalPlan::Operator(operator) => operator.node().prune(wanted, &mut prune_arc),
     }
 }
 

@@ -18,6 +18,7 @@ use dframe_expr::{BinaryOp, Expr, UnaryOp, conjunction, split_conjunction};
 
 use super::substitute::{Definitions, is_cheap};
 use crate::logical::LogicalPlan;
+use crate::node::Node;
 
 /// Merges adjacent filters and pushes conditions down.
 pub(super) fn apply(plan: LogicalPlan) -> Result<LogicalPlan> {
@@ -56,8 +57,32 @@ fn push(plan: LogicalPlan, pending: Vec<Expr>) -> Result<LogicalPlan> {
             let input = Arc::new(push(Arc::unwrap_or_clone(input), pending)?);
             Ok(LogicalPlan::Sort { input, keys, limit: None })
         }
+        LogicalPlan::Operator(operator) => push_into(operator.node(), pending),
         other => Ok(keep(other.map_inputs(&mut |input| push(input, vec![]))?, pending)),
     }
+}
+
+/// `node` with each condition in the inputs that take it, and above unless that settles it.
+fn push_into(node: &dyn Node, pending: Vec<Expr>) -> Result<LogicalPlan> {
+    let inputs = node.inputs();
+    let mut below: Vec<Vec<Expr>> = vec![vec![]; inputs.len()];
+    let mut above = vec![];
+    for condition in pending {
+        if !above.is_empty() && !cannot_fail(&condition) {
+            above.push(condition);
+            continue;
+        }
+        let pushed = node.push_condition(&condition);
+        for (conditions, condition) in below.iter_mut().zip(pushed.below) {
+            conditions.extend(condition);
+        }
+        if !pushed.settled {
+            above.push(condition);
+        }
+    }
+    let inputs = inputs.into_iter().zip(below);
+    let inputs = inputs.map(|(input, below)| push(input.as_ref().clone(), below).map(Arc::new));
+    Ok(keep(node.with_inputs(inputs.collect::<Result<_>>()?)?, above))
 }
 
 /// `pending` as the conditions that can be put below `definitions`, over their input, and the rest.

@@ -15,11 +15,11 @@ use crate::logical::{LogicalPlan, Scan};
 
 /// Simplifies the expressions of every node.
 pub(super) fn apply(plan: LogicalPlan) -> Result<LogicalPlan> {
-    plan.rewrite_up(&mut |node| Ok(simplify_node(node)))
+    plan.rewrite_up(&mut simplify_node)
 }
 
-fn simplify_node(plan: LogicalPlan) -> LogicalPlan {
-    match plan {
+fn simplify_node(plan: LogicalPlan) -> Result<LogicalPlan> {
+    Ok(match plan {
         LogicalPlan::Scan(scan) => simplify_scan(scan),
         LogicalPlan::Filter { input, predicate } => {
             let conditions = split_conjunction(&predicate).into_iter().cloned().collect();
@@ -48,7 +48,10 @@ fn simplify_node(plan: LogicalPlan) -> LogicalPlan {
             LogicalPlan::Sort { input, keys, limit }
         }
         limit @ LogicalPlan::Limit { .. } => limit,
-    }
+        LogicalPlan::Operator(operator) => {
+            operator.node().map_exprs(&mut |expr, over| simplify(expr, over))?
+        }
+    })
 }
 
 fn simplify_scan(scan: Scan) -> LogicalPlan {

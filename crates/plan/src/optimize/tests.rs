@@ -340,3 +340,23 @@ Project "sum(price) FILTER (WHERE size > 1)" AS s, "mean(price)"
 "#,
     );
 }
+
+#[test]
+fn conditions_and_columns_go_into_both_inputs_of_a_union() {
+    let columns = || vec![col("ticker"), col("price"), col("size")];
+    let one = ticks().project(columns()).unwrap();
+    let other =
+        ticks().filter(col("side").eq("buy")).and_then(|plan| plan.project(columns())).unwrap();
+    let plan = LogicalPlan::union(vec![one, other])
+        .and_then(|plan| plan.filter(col("price").gt(lit(10))))
+        .and_then(|plan| plan.aggregate(vec![col("ticker")], vec![col("size").sum()], None));
+    assert_optimized(
+        plan,
+        r#"
+Aggregate keys=[ticker] aggregates=[sum(size)]
+  Union
+    Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[price > 10]
+    Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[side = 'buy', price > 10]
+"#,
+    );
+}
