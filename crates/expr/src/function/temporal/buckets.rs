@@ -166,17 +166,25 @@ impl Buckets {
 
     /// The start of the bucket `count` after the one that `local` is in.
     pub(super) fn nth(&self, local: i64, count: i64) -> Option<i64> {
+        self.start_of(self.number(local)?.checked_add(count)?)
+    }
+
+    /// The number of the bucket that `local` is in; neighbours have neighbouring numbers.
+    pub(super) fn number(&self, local: i64) -> Option<i64> {
         let local = self.clock.later(local, self.shift.times(-1)?)?;
+        Some(match self.width {
+            Width::Ticks { divisor, origin, .. } => divisor.floor(local.checked_sub(origin)?),
+            Width::Months { width, origin } => (self.clock.month(local) - origin).div_euclid(width),
+        })
+    }
+
+    /// The start of the bucket of a number.
+    pub(super) fn start_of(&self, number: i64) -> Option<i64> {
         let start = match self.width {
-            Width::Ticks { width, divisor, origin } => {
-                let since = local.checked_sub(origin)?;
-                let start = divisor.floor(since).checked_add(count)?.checked_mul(width)?;
-                start.checked_add(origin)?
-            }
+            Width::Ticks { width, origin, .. } => number.checked_mul(width)?.checked_add(origin)?,
             Width::Months { width, origin } => {
-                let since = self.clock.month(local) - origin;
-                let start = since.div_euclid(width).checked_add(count)?.checked_mul(width)?;
-                self.clock.start_of_month(start.checked_add(origin)?)?
+                let month = number.checked_mul(width)?.checked_add(origin)?;
+                self.clock.start_of_month(month)?
             }
         };
         self.clock.later(start, self.shift)

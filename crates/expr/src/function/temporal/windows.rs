@@ -9,6 +9,9 @@
 //!
 //! An instant's windows are found from its time alone: those that begin at the last mark before it, at the
 //! mark before that, and so on for [`BoundWindows::copies`] marks. Nothing is sorted and no other row is looked at.
+//! Marks are numbered; copy `c` of the rows has for each the one window whose number is `c`, modulo the number of copies.
+//! So all rows of a window are in one copy, in their order.
+//!
 //! Marks, periods and closed ends are those of the clock on the wall, where there is a zone.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
@@ -160,8 +163,8 @@ impl BoundWindows {
         &self.data_type
     }
 
-    /// Where the windows that begin `copy` marks before each instant start, and where they end; NULL if the
-    /// instant is not in it, or NULL itself.
+    /// Where the window of each instant in copy `copy` of the rows starts, and where it ends; NULL if the
+    /// instant is in none of that copy, or NULL itself.
     ///
     /// # Errors
     /// Starts or ends beyond the type.
@@ -192,7 +195,9 @@ impl BoundWindows {
             Closed::Left | Closed::Both => local,
             Closed::Right | Closed::Neither => local.checked_sub(1).ok_or_else(failed)?,
         };
-        let start = self.buckets.nth(before, -copy).ok_or_else(failed)?;
+        let last = self.buckets.number(before).ok_or_else(failed)?;
+        let number = last - (last - copy).rem_euclid(self.copies as i64);
+        let start = self.buckets.start_of(number).ok_or_else(failed)?;
         let end = self.buckets.clock().later(start, self.period).ok_or_else(failed)?;
         let inside = match self.closed {
             Closed::Left | Closed::Neither => local < end,
