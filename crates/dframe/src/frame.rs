@@ -23,6 +23,7 @@ use crate::graph::Graph;
 use crate::group_by::GroupBy;
 use crate::session::Session;
 use crate::sink;
+use crate::time_windows::GroupByDynamic;
 
 /// A query that has not run yet. Cloning is cheap, and a frame can run any number of times.
 ///
@@ -81,6 +82,27 @@ impl LazyFrame {
     /// Groups by `keys`; text names columns. [`GroupBy::agg`] says what is computed.
     pub fn group_by(self, keys: impl IntoIterator<Item = impl IntoColumn>) -> GroupBy {
         GroupBy::new(self, columns(keys))
+    }
+
+    /// Groups by windows of the time `instant`, which begin `every` so often: [`GroupByDynamic`] has their lengths, ends
+    /// and further keys.
+    pub fn group_by_dynamic(self, instant: impl IntoColumn, every: &str) -> GroupByDynamic {
+        GroupByDynamic::new(self, instant.into_column(), every)
+    }
+
+    /// Groups by stretches of the time `instant`, each as long as `every` says: [`LazyFrame::group_by_dynamic`] under
+    /// the name that pandas and Dask give it.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/ticks.parquet");
+    /// let hours = scan_parquet(path)?.resample("ts", "1h").agg([col("size").sum().alias("volume")]);
+    /// assert_eq!(hours.sort(["ts"]).collect()?.num_rows(), 7);
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    pub fn resample(self, instant: impl IntoColumn, every: &str) -> GroupByDynamic {
+        self.group_by_dynamic(instant, every)
     }
 
     /// One row: aggregates over all rows.

@@ -53,6 +53,7 @@ pub mod prelude;
 mod session;
 mod sink;
 mod stats;
+mod time_windows;
 
 pub use batches::Batches;
 pub use columns::{IntoColumn, asc, desc};
@@ -61,6 +62,7 @@ pub use dframe_core::{
     CancelToken, Context, Error, ErrorKind, Event, Observer, Result, Snippet, size,
 };
 pub use dframe_expr as expr;
+pub use dframe_expr::Closed;
 pub use dframe_expr::aggregate;
 pub use dframe_io as io;
 pub use dframe_io::sink::Format;
@@ -73,6 +75,7 @@ pub use group_by::GroupBy;
 pub use paths::IntoPaths;
 pub use session::{Session, SessionBuilder};
 pub use stats::{OperatorStats, RunStats, StatsReading};
+pub use time_windows::{GroupByDynamic, Label};
 
 /// A frame over one or more Parquet files: paths, directories and globs.
 ///

@@ -7,10 +7,11 @@ pub use crate::group_by::GroupBy;
 pub use crate::scan_parquet;
 pub use crate::session::Session;
 pub use crate::stats::RunStats;
+pub use crate::time_windows::{GroupByDynamic, Label};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
 pub use dframe_expr::{
-    Expr, SortKey, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit, null,
-    when,
+    Closed, Expr, SortKey, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit,
+    null, when,
 };
 pub use dframe_io::sink::Format;

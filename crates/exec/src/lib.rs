@@ -17,5 +17,6 @@ mod pipeline;
 mod sort;
 mod stage;
 mod tail;
+mod windows;
 
 pub use engine::{Engine, EngineOptions, ResultBatches};

@@ -16,6 +16,8 @@ use dframe_core::{Error, Result};
 use dframe_expr::BoundExpr;
 use dframe_plan::ScannedBatch;
 
+use crate::windows::WindowOp;
+
 /// A blockwise operator.
 #[derive(Clone, Debug)]
 pub(crate) enum BlockOp {
@@ -33,6 +35,8 @@ pub(crate) enum BlockOp {
         /// The number of copies.
         copies: i32,
     },
+    /// Each row in each window of time that it is in.
+    Windows(WindowOp),
 }
 
 /// The name of the column that [`BlockOp::Expand`] adds.
@@ -45,6 +49,7 @@ impl BlockOp {
             BlockOp::Filter(_) => "filter",
             BlockOp::Project { .. } => "project",
             BlockOp::Expand { .. } => "expand",
+            BlockOp::Windows(_) => "windows",
         }
     }
 }
@@ -69,6 +74,15 @@ pub(crate) fn run(
         BlockOp::Expand { copies } => {
             for copy in 0..*copies {
                 let rows = with_copy_column(&batch.rows, copy)?;
+                if !run(rest, ScannedBatch { rows, position }, consume)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        BlockOp::Windows(windows) => {
+            for copy in 0..windows.copies() {
+                let Some(rows) = windows.copy(&batch.rows, copy)? else { continue };
                 if !run(rest, ScannedBatch { rows, position }, consume)? {
                     return Ok(false);
                 }

@@ -23,6 +23,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Event, Observer, Result};
 use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
+use dframe_plan::node::Node;
 use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
@@ -30,6 +31,7 @@ use crate::pipeline::BlockOp;
 use crate::sort::SortSpec;
 use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
 use crate::tail::TailOp;
+use crate::windows::WindowOp;
 
 /// What the planner goes by.
 #[derive(Clone)]
@@ -132,6 +134,12 @@ impl Planner<'_> {
     fn operator(&mut self, operator: &Operator) -> Result<Stream> {
         match operator {
             Operator::Union(union) => self.union(union),
+            Operator::Windows(windows) => {
+                let stream = self.stream(&windows.input)?;
+                let op = WindowOp::new(windows, &stream.schema)?;
+                let rows = stream.rows.saturating_mul(op.copies() as u64);
+                Ok(Stream { rows, ..stream.with_op(BlockOp::Windows(op), Some(windows.schema())) })
+            }
             other => Err(Error::unsupported(format!("cannot execute {other:?}"))),
         }
     }

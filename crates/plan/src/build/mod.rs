@@ -8,7 +8,7 @@
 //! names, aggregates only in `Aggregate`, conditions that are Boolean. Rules and `exec` rely on it.
 
 mod aggregate;
-mod resolve;
+pub(crate) mod resolve;
 mod sort;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@
 //! which conditions may pass it. It knows neither rules nor how it is executed.
 
 mod union;
+mod windows;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -20,6 +21,7 @@ use dframe_expr::Expr;
 
 use crate::logical::LogicalPlan;
 pub use union::Union;
+pub use windows::Windows;
 
 /// The operators.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub use union::Union;
 pub enum Operator {
     /// The rows of several inputs, one after the other.
     Union(Union),
+    /// Each row in each window of time that it is in.
+    Windows(Windows),
 }
 
 impl Operator {
@@ -34,6 +38,7 @@ impl Operator {
     pub fn node(&self) -> &dyn Node {
         match self {
             Operator::Union(union) => union,
+            Operator::Windows(windows) => windows,
         }
     }
 }

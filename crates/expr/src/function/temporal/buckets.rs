@@ -180,19 +180,22 @@ impl Buckets {
 
     /// The start of the bucket of a number.
     pub(super) fn start_of(&self, number: i64) -> Option<i64> {
-        let start = match self.width {
-            Width::Ticks { width, origin, .. } => number.checked_mul(width)?.checked_add(origin)?,
-            Width::Months { width, origin } => {
-                let month = number.checked_mul(width)?.checked_add(origin)?;
-                self.clock.start_of_month(month)?
-            }
-        };
-        self.clock.later(start, self.shift)
+        self.clock.later(self.unshifted(number)?, self.shift)
     }
 
-    /// The calendar.
-    pub(super) fn clock(&self) -> Clock {
-        self.clock
+    /// The end of what begins with the bucket of a number and is so long. The shift comes last, so that
+    /// months are counted from the first of a month, and what is as long as a bucket ends where the next one starts.
+    pub(super) fn end_of(&self, number: i64, length: Length) -> Option<i64> {
+        self.clock.later(self.clock.later(self.unshifted(number)?, length)?, self.shift)
+    }
+
+    fn unshifted(&self, number: i64) -> Option<i64> {
+        match self.width {
+            Width::Ticks { width, origin, .. } => number.checked_mul(width)?.checked_add(origin),
+            Width::Months { width, origin } => {
+                self.clock.start_of_month(number.checked_mul(width)?.checked_add(origin)?)
+            }
+        }
     }
 }
 

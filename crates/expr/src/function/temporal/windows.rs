@@ -198,7 +198,7 @@ impl BoundWindows {
         let last = self.buckets.number(before).ok_or_else(failed)?;
         let number = last - (last - copy).rem_euclid(self.copies as i64);
         let start = self.buckets.start_of(number).ok_or_else(failed)?;
-        let end = self.buckets.clock().later(start, self.period).ok_or_else(failed)?;
+        let end = self.buckets.end_of(number, self.period).ok_or_else(failed)?;
         let inside = match self.closed {
             Closed::Left | Closed::Neither => local < end,
             Closed::Right | Closed::Both => local <= end,
@@ -264,6 +264,8 @@ mod tests {
         assert_eq!(starts(windows("10m", "3m", "0s", Closed::Left), 25), [] as [i64; 0]);
         assert_eq!(starts(windows("10m", "3m", "5m", Closed::Left), 25), [25]);
         assert_eq!(starts(windows("10m", "10m", "-3m", Closed::Left), 25), [17]);
+        let quarters = starts(windows("1q", "1q", "-3d", Closed::Left), 178 * 1_440);
+        assert_eq!(quarters, [178 * 1_440], "the 28th of June begins one and is not in the last");
         let months = starts(windows("1mo", "1y", "0s", Closed::Left), 0);
         assert_eq!((months.len(), months[11]), (12, 0));
     }
