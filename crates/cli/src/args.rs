@@ -15,7 +15,7 @@ use dframe::prelude::Session;
 use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
-use crate::command::{Count, Generate, GroupBy, Head, Meta, Schema, Select, Tail};
+use crate::command::{Count, Generate, GroupBy, Head, Meta, Resample, Schema, Select, Tail};
 
 /// Query files larger than memory with a few words
 ///
@@ -41,6 +41,7 @@ pub struct Cli {
 pub enum Command {
     #[command(name = "groupby", visible_alias = "group-by")]
     GroupBy(GroupBy),
+    Resample(Resample),
     Select(Select),
     Schema(Schema),
     Head(Head),
@@ -74,6 +75,7 @@ impl Command {
     fn output(&self) -> Option<(&OutputArgs, Option<Explain>)> {
         let output = match self {
             Command::GroupBy(args) => &args.output,
+            Command::Resample(args) => &args.output,
             Command::Select(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Head(args) => &args.output,
@@ -88,6 +90,7 @@ impl Command {
     fn run(&self) -> Option<&RunArgs> {
         match self {
             Command::GroupBy(args) => Some(&args.run),
+            Command::Resample(args) => Some(&args.run),
             Command::Select(args) => Some(&args.run),
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),

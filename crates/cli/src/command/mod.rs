@@ -5,6 +5,7 @@ mod generate;
 mod groupby;
 mod head;
 mod meta;
+mod resample;
 mod schema;
 mod select;
 mod tail;
@@ -16,6 +17,7 @@ pub use generate::Generate;
 pub use groupby::GroupBy;
 pub use head::Head;
 pub use meta::Meta;
+pub use resample::Resample;
 pub use schema::Schema;
 pub use select::Select;
 pub use tail::Tail;
@@ -27,6 +29,7 @@ use crate::query::Context;
 pub fn run(command: Command, context: &Context) -> Result<()> {
     match command {
         Command::GroupBy(args) => groupby::run(&args, context),
+        Command::Resample(args) => resample::run(&args, context),
         Command::Select(args) => select::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Head(args) => head::run(&args, context),
