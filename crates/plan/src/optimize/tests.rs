@@ -355,8 +355,8 @@ fn conditions_and_columns_go_into_both_inputs_of_a_union() {
         r#"
 Aggregate keys=[ticker] aggregates=[sum(size)]
   Union
-    Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[price > 10]
-    Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[side = 'buy', price > 10]
+    Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[price > 10.0]
+    Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[side = 'buy', price > 10.0]
 "#,
     );
 }
