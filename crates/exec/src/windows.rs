@@ -44,14 +44,16 @@ impl WindowOp {
     /// The rows of copy `copy` that are in a window; `None` if there are none.
     pub(crate) fn copy(&self, rows: &RecordBatch, copy: usize) -> Result<Option<RecordBatch>> {
         let instants = plain(&self.instant.evaluate_array(rows)?)?;
-        let (starts, ends) = self.windows.of(&instants, copy)?;
+        let starts = self.windows.starts(&instants, copy)?;
         if starts.null_count() == starts.len() {
             return Ok(None);
         }
         let mask = (starts.null_count() > 0).then(|| is_not_null(&starts)).transpose()?;
         let mut columns = rows.columns().to_vec();
-        columns.extend([starts, ends]);
-        columns.truncate(self.schema.fields().len());
+        columns.push(starts);
+        if columns.len() < self.schema.fields().len() {
+            columns.push(self.windows.ends(&instants, copy)?);
+        }
         let batch = batch_of(&self.schema, columns, rows.num_rows())?;
         Ok(Some(match mask {
             Some(mask) => filter_record_batch(&batch, &mask)?,

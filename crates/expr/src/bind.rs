@@ -13,10 +13,10 @@ use crate::codes::Memo;
 use crate::coerce::{self, Operand, is_string};
 use crate::display::{op_text, type_name};
 use crate::expr::{BinaryOp, Expr, Like, Span, UnaryOp};
-use crate::function::{self, Argument};
+use crate::function::{self, Argument, Function};
 use crate::kernel::in_list::InSet;
 use crate::kernel::like::LikeKind;
-use crate::kernel::{cast, temporal};
+use crate::kernel::{cast, list, temporal};
 use crate::resolve::{nearest, resolve_column};
 use crate::value::plain_type;
 
@@ -190,8 +190,14 @@ impl Binder<'_> {
                 Ok(Draft::new(Kind::Logic(op, left, right), DataType::Boolean, nullable))
             }
             BinaryOp::Concat => {
-                let side = |expr| convert(self.bind(expr)?, &DataType::Utf8, expr);
-                let (left, right) = (side(left)?, side(right)?);
+                let (bound_left, bound_right) = (self.bind(left)?, self.bind(right)?);
+                let is_list = |bound: &BoundExpr| list::item_type(bound.data_type()).is_some();
+                if is_list(&bound_left) || is_list(&bound_right) {
+                    let bound = vec![bound_left, bound_right];
+                    return call_of(&function::CONCAT_LISTS, bound, &[left, right]);
+                }
+                let left = convert(bound_left, &DataType::Utf8, left)?;
+                let right = convert(bound_right, &DataType::Utf8, right)?;
                 let nullable = left.nullable() || right.nullable();
                 Ok(Draft::new(Kind::Concat(left, right), DataType::Utf8, nullable))
             }
@@ -329,17 +335,21 @@ impl Binder<'_> {
             }
             ("greatest" | "least", 1..) => {
                 let op = if name == "greatest" { BinaryOp::Gt } else { BinaryOp::Lt };
+                let exprs = args;
                 let (args, data_type) = self.unified(&args.iter().collect::<Vec<_>>())?;
+                args.iter().zip(exprs).try_for_each(|(arg, expr)| refuse_nested(arg, expr))?;
                 let nullable = args.iter().all(BoundExpr::nullable);
                 return Ok(Draft::new(Kind::Extreme(op, args), data_type, nullable));
             }
             ("nullif", 2) => return self.nullif(&args[0], &args[1]),
+            ("date_add", 2) => return self.binary(&args[0], BinaryOp::Add, &args[1]),
             ("mod", 2) => return self.binary(&args[0], BinaryOp::Modulo, &args[1]),
             ("div" | "divide", 2) => {
                 return self.binary(&args[0], BinaryOp::IntegerDivide, &args[1]);
             }
             (
-                "coalesce" | "ifnull" | "greatest" | "least" | "nullif" | "mod" | "div" | "divide",
+                "coalesce" | "ifnull" | "greatest" | "least" | "nullif" | "mod" | "div" | "divide"
+                | "date_add",
                 count,
             ) => {
                 return Err(Error::invalid_input(format!(
@@ -350,12 +360,7 @@ impl Binder<'_> {
         }
         let function = function::lookup(name).ok_or_else(|| unknown_function(name))?;
         let bound: Vec<BoundExpr> = args.iter().map(|arg| self.bind(arg)).collect::<Result<_>>()?;
-        let known: Vec<Argument> = bound.iter().map(argument).collect();
-        let signature = function.resolve(&known)?;
-        let converted = bound.into_iter().zip(&signature.args).zip(args);
-        let converted = converted.map(|((bound, to), expr)| convert(bound, to, expr));
-        let kind = Kind::Call(function, converted.collect::<Result<_>>()?);
-        Ok(Draft::new(kind, signature.returns, true))
+        call_of(function, bound, &args.iter().collect::<Vec<_>>())
     }
 
     fn nullif(&self, value: &Expr, other: &Expr) -> Result<Draft> {
@@ -365,6 +370,16 @@ impl Binder<'_> {
         let data_type = bound_value.data_type().clone();
         Ok(Draft::new(Kind::NullIf(bound_value, compare_as, other), data_type, true))
     }
+}
+
+/// The call of a function whose arguments are bound.
+fn call_of(function: &'static Function, bound: Vec<BoundExpr>, args: &[&Expr]) -> Result<Draft> {
+    let known: Vec<Argument> = bound.iter().map(argument).collect();
+    let signature = function.resolve(&known)?;
+    let converted = bound.into_iter().zip(&signature.args).zip(args);
+    let converted = converted.map(|((bound, to), expr)| convert(bound, to, expr));
+    let kind = Kind::Call(function, converted.collect::<Result<_>>()?);
+    Ok(Draft::new(kind, signature.returns, true))
 }
 
 fn is_arithmetic(op: BinaryOp) -> bool {

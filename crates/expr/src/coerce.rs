@@ -13,7 +13,7 @@ use dframe_core::{Error, Result};
 
 use crate::display::{op_text, type_name};
 use crate::expr::BinaryOp;
-use crate::kernel::{arithmetic, cast};
+use crate::kernel::{arithmetic, cast, list};
 
 /// What is known of an operand when it is bound.
 #[derive(Clone, Copy, Debug)]
@@ -78,11 +78,24 @@ pub(crate) fn unify(operands: &[Operand<'_>]) -> Result<DataType> {
     let mut result = (first.data_type.clone(), first.constant);
     for &next in ordered {
         let so_far = Operand { data_type: &result.0, constant: result.1 };
-        let both = common(so_far, next).ok_or_else(|| mismatch("combine", so_far, next))?;
+        let both = common(so_far, next)
+            .or_else(|| common_nested(so_far.data_type, next.data_type))
+            .ok_or_else(|| mismatch("combine", so_far, next))?;
         let still_constant = result.1.and(next.constant).filter(|_| both == *next.data_type);
         result = (both, still_constant);
     }
     Ok(result.0)
+}
+
+/// The type of values that have no order, but can stand side by side: structs of one type, and lists of
+/// items that have a common type.
+fn common_nested(left: &DataType, right: &DataType) -> Option<DataType> {
+    if left == right {
+        return Some(left.clone());
+    }
+    let (left, right) = (list::item_type(left)?, list::item_type(right)?);
+    let item = common_type(left, right).or_else(|| common_nested(left, right))?;
+    Some(DataType::new_list(item, true))
 }
 
 fn mismatch(verb: &str, left: Operand<'_>, right: Operand<'_>) -> Error {

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use dframe_core::{Error, Result};
-use sqlparser::ast::{self, ExactNumberInfo, TimezoneInfo};
+use sqlparser::ast::{self, ArrayElemTypeDef, ExactNumberInfo, TimezoneInfo};
 
 /// The most digits of a decimal.
 const DIGITS_MAX: u64 = 38;
@@ -19,6 +19,9 @@ pub(crate) fn data_type(node: &ast::DataType) -> Result<DataType> {
         Node::Decimal(info) | Node::Numeric(info) | Node::Dec(info) => decimal(info)?,
         Node::HugeInt | Node::Int128 => DataType::Decimal128(38, 0),
         Node::Date | Node::Date32 => DataType::Date32,
+        Node::Array(ArrayElemTypeDef::SquareBracket(item, None)) => {
+            DataType::new_list(data_type(item)?, true)
+        }
         Node::Interval { fields: None, .. } => DataType::Interval(IntervalUnit::MonthDayNano),
         Node::Custom(name, modifiers) if modifiers.is_empty() => {
             return by_name(&name.to_string());
@@ -128,6 +131,6 @@ fn by_name(name: &str) -> Result<DataType> {
 fn unsupported(name: &str) -> Error {
     Error::unsupported(format!("the type {name} is not supported")).remedy(
         "types are TINYINT to BIGINT (and U...), HUGEINT, FLOAT, DOUBLE, DECIMAL(p, s), BOOLEAN, \
-         VARCHAR, BLOB, DATE, TIME, TIMESTAMP, TIMESTAMPTZ and INTERVAL",
+         VARCHAR, BLOB, DATE, TIME, TIMESTAMP, TIMESTAMPTZ and INTERVAL, and lists of them: BIGINT[]",
     )
 }

@@ -32,6 +32,7 @@ use arrow::datatypes::DataType;
 use dframe_core::{Error, Result};
 
 pub use argument::Argument;
+pub(crate) use list::CONCAT_LISTS;
 
 use crate::value::Value;
 
@@ -129,7 +130,7 @@ pub struct Form {
 }
 
 /// Every form.
-pub static FORMS: [Form; 6] = [
+pub static FORMS: [Form; 7] = [
     Form {
         names: &["coalesce", "ifnull"],
         usage: "coalesce(value, ...): the first that is not NULL",
@@ -139,6 +140,7 @@ pub static FORMS: [Form; 6] = [
     Form { names: &["least"], usage: "least(value, ...): NULLs are left out" },
     Form { names: &["mod"], usage: "mod(a, b): a % b" },
     Form { names: &["div", "divide"], usage: "div(a, b): a // b" },
+    Form { names: &["date_add"], usage: "date_add(x, interval): x + interval" },
 ];
 
 /// Whether something called `name`, which is in lower case, can be called: a function or a form.
@@ -158,12 +160,13 @@ pub fn functions() -> impl Iterator<Item = &'static Function> {
 }
 
 /// The families of functions, by name.
-pub fn families() -> [(&'static str, &'static [Function]); 5] {
+pub fn families() -> [(&'static str, &'static [Function]); 6] {
     [
         ("numbers", numeric::LIST),
         ("text", string::LIST),
         ("patterns", pattern::LIST),
         ("dates and times", temporal::LIST),
+        ("lengths of time", temporal::LENGTHS),
         ("lists", list::LIST),
     ]
 }

@@ -39,6 +39,23 @@ pub(super) static LIST: &[Function] = &[
         signature: |args| signature(args, &[Kind::Text], DataType::Utf8),
         evaluate: replace,
     },
+    Function {
+        names: &["regexp_escape"],
+        usage: "regexp_escape(string): the pattern that matches it as it is",
+        signature: |args| accept(args, &[Kind::Text], &[], DataType::Utf8),
+        evaluate: |call| {
+            let text = call.text(0)?;
+            call.write_text(|row, out| {
+                for c in text.get(row)?.chars() {
+                    if (c.is_ascii_punctuation() && c != '_') || c.is_ascii_whitespace() {
+                        out.write_char('\\');
+                    }
+                    out.write_char(c);
+                }
+                Some(Ok(()))
+            })
+        },
+    },
     splitting::REGEXP_EXTRACT_ALL,
     splitting::REGEXP_SPLIT,
 ];

@@ -50,6 +50,15 @@ pub(super) static LIST: &[Function] = &[
         evaluate: |call| lengths(call, str::len),
     },
     Function {
+        names: &["bit_length"],
+        usage: "bit_length(string): in bits",
+        signature: |args| accept(args, &[Kind::Text], &[], DataType::Int64),
+        evaluate: |call| {
+            let text = call.text(0)?;
+            call.map_integers(|row| text.get(row).map(|s| s.len() as i64 * 8))
+        },
+    },
+    Function {
         names: &["starts_with", "prefix"],
         usage: "starts_with(string, prefix)",
         signature: test_of_texts,

@@ -24,6 +24,7 @@ const TAKES_NULL: &[&str] = &[
     "list_concat",
     "list_append",
     "list_prepend",
+    "list_contains",
     "list_position",
     "string_split",
     "replace_time_zone",

@@ -13,7 +13,7 @@ use arrow::datatypes::{
 };
 use dframe_core::{Error, Result};
 
-use super::{parse, text};
+use super::{list, parse, text};
 use crate::coerce::is_string;
 use crate::display::type_name;
 use crate::value::{Value, plain, plain_type};
@@ -31,6 +31,9 @@ pub fn cast(array: &ArrayRef, to: &DataType, strict: bool) -> Result<ArrayRef> {
         return Ok(array);
     }
     check(array.data_type(), to)?;
+    if let (Some(_), Some(item)) = (list::item_type(array.data_type()), list::item_type(to)) {
+        return list::map_items(&array, to, |items| cast(items, item, strict));
+    }
     let result = convert(&array, to)?;
     if strict && result.null_count() > array.logical_null_count() {
         return Err(misfit(&array, &result, to));
@@ -52,6 +55,11 @@ pub fn cast_value(value: &Value, to: &DataType, strict: bool) -> Result<Value> {
 /// If there is none.
 pub fn check(from: &DataType, to: &DataType) -> Result<()> {
     let (from, to) = (plain_type(from), plain_type(to));
+    match (list::item_type(from), list::item_type(to)) {
+        (Some(from), Some(to)) => return check(from, to),
+        (Some(item), None) if is_string(to) => return check(item, to),
+        _ => {}
+    }
     let nested = from.is_nested() || to.is_nested();
     let clock = |data_type: &DataType| data_type.is_temporal();
     let number = |data_type: &DataType| data_type.is_numeric() || *data_type == DataType::Boolean;

@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod in_list;
 pub mod interval;
 pub mod like;
+pub mod list;
 pub mod logic;
 pub mod parse;
 pub mod select;

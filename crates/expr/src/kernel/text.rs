@@ -18,6 +18,7 @@ use arrow::temporal_conversions::{as_datetime, date32_to_datetime};
 use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeZone, Timelike, Utc};
 use dframe_core::{Error, Result};
 
+use super::list;
 use crate::value::plain;
 
 /// Each value as text, a `StringArray`.
@@ -56,6 +57,7 @@ pub fn to_text(array: &ArrayRef) -> Result<ArrayRef> {
         },
         DataType::Interval(_) => intervals(array)?,
         other if other.is_binary() => binaries(array)?,
+        other if list::item_type(other).is_some() => list::to_text(array)?,
         _ => arrow::compute::cast(array, &DataType::Utf8)?,
     };
     Ok(text)

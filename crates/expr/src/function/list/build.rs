@@ -1,5 +1,7 @@
 //! Lists made of values and of other lists: `list_value`, `list_concat`, `list_append`, `list_prepend`.
 
+use std::ops::Range;
+
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
 use arrow::datatypes::DataType;
@@ -32,7 +34,17 @@ pub(super) const LIST_CONCAT: Function = Function {
         let types = args.iter().map(list_target).collect();
         Ok(Signature { args: types, returns: list_of(&item) })
     },
-    evaluate: list_concat,
+    evaluate: |call| {
+        list_concat(call, |left, right| Some((left.unwrap_or_default(), right.unwrap_or_default())))
+    },
+};
+
+/// `list || list`, which is NULL where a list is: no function by name.
+pub(crate) static CONCAT_LISTS: Function = Function {
+    names: &["||"],
+    usage: "list || list",
+    signature: LIST_CONCAT.signature,
+    evaluate: |call| list_concat(call, Option::zip),
 };
 
 pub(super) const LIST_APPEND: Function = Function {
@@ -104,19 +116,22 @@ fn list_value(call: &Call<'_>) -> Result<Value> {
     })
 }
 
-fn list_concat(call: &Call<'_>) -> Result<Value> {
+type Ranges = Option<(Range<usize>, Range<usize>)>;
+
+/// The items of both lists, where `both` says that there are any.
+fn list_concat(
+    call: &Call<'_>,
+    both: fn(Option<Range<usize>>, Option<Range<usize>>) -> Ranges,
+) -> Result<Value> {
     let (left, right) = (Lists::new(&call.array(0)?)?, Lists::new(&call.array(1)?)?);
     let item = returned_item(call);
     let items = [cast(&left.items, item, true)?, cast(&right.items, item, true)?];
     let base = items[0].len();
     let items = concat(&[items[0].as_ref(), items[1].as_ref()])?;
     gather(call, &items, |row, indices| {
-        let (left, right) = (left.range(row), right.range(row));
-        if left.is_none() && right.is_none() {
-            return None;
-        }
-        indices.extend(left.unwrap_or_default().map(|item| item as u32));
-        indices.extend(right.unwrap_or_default().map(|item| (base + item) as u32));
+        let (left, right) = both(left.range(row), right.range(row))?;
+        indices.extend(left.map(|item| item as u32));
+        indices.extend(right.map(|item| (base + item) as u32));
         Some(())
     })
 }

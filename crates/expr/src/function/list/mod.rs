@@ -16,6 +16,7 @@ mod element;
 mod join;
 mod order;
 mod search;
+mod set;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use dframe_core::{Error, Result};
 
 use super::argument::{Argument, wrong_type};
 use super::{Call, Function};
-use crate::value::{Value, plain, plain_type};
+use crate::kernel;
+use crate::value::{Value, plain};
 
 pub(super) use element::length;
 
@@ -56,6 +58,10 @@ pub(super) static LIST: &[Function] = &[
     aggregate::LIST_BOOL_OR,
     aggregate::LIST_ANY_VALUE,
     aggregate::LIST_AGGREGATE,
+    set::LIST_HAS_ANY,
+    set::LIST_HAS_ALL,
+    set::LIST_INTERSECT,
+    set::FLATTEN,
     build::LIST_VALUE,
     build::LIST_CONCAT,
     build::LIST_APPEND,
@@ -63,18 +69,19 @@ pub(super) static LIST: &[Function] = &[
     join::ARRAY_TO_STRING,
 ];
 
+pub(super) use crate::kernel::list::item_type;
+pub(crate) use build::CONCAT_LISTS;
 pub(super) use search::{contains, signature as search_signature};
 
-/// The type of the items, if `data_type` is a list.
-pub(super) fn item_type(data_type: &DataType) -> Option<&DataType> {
-    match data_type {
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _) => Some(plain_type(item.data_type())),
-        _ => None,
-    }
+/// The texts of the first list of a column, without NULLs; `None` if that is NULL, or no list of texts.
+pub(super) fn texts(array: &ArrayRef) -> Result<Option<Vec<String>>> {
+    let lists = Lists::new(array)?;
+    let items = lists.items.as_string_opt::<i32>();
+    let texts = lists.range(0).zip(items).map(|(range, items)| {
+        let valid = range.filter(|item| items.is_valid(*item));
+        valid.map(|item| items.value(item).to_string()).collect()
+    });
+    Ok(texts)
 }
 
 /// The items' type of argument `index`, which must be a list; NULL is a list of NULLs.
@@ -111,15 +118,7 @@ struct Lists {
 impl Lists {
     /// The lists of `array`, of any kind of list.
     fn new(array: &ArrayRef) -> Result<Self> {
-        let array = match array.data_type() {
-            DataType::List(_) => array.clone(),
-            other => {
-                let item = item_type(other)
-                    .ok_or_else(|| Error::internal(format!("{other} is no list")))?;
-                arrow::compute::cast(array, &list_of(item))?
-            }
-        };
-        let array = array.as_list::<i32>().clone();
+        let array = kernel::list::lists(array)?;
         let items = plain(array.values())?;
         Ok(Self { array, items })
     }

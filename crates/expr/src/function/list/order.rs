@@ -60,8 +60,8 @@ pub(super) const LIST_DISTINCT: Function = Function {
     usage: "list_distinct(list): each item once, where it is first, without NULL",
     signature: list_to_list,
     evaluate: |call| {
-        let order = Order::new(&Lists::new(&call.array(0)?)?)?;
         let lists = Lists::new(&call.array(0)?)?;
+        let order = Order::new(&lists.items)?;
         gather(call, &lists.items, |row, indices| {
             indices.extend(order.distinct(lists.range(row)?));
             Some(())
@@ -75,7 +75,7 @@ pub(super) const LIST_UNIQUE: Function = Function {
     signature: |args| Ok(Signature { args: list_to_list(args)?.args, returns: DataType::Int64 }),
     evaluate: |call| {
         let lists = Lists::new(&call.array(0)?)?;
-        let order = Order::new(&lists)?;
+        let order = Order::new(&lists.items)?;
         let count = |row| lists.range(row).map(|items| order.distinct(items).len() as i64);
         Ok(call.value(Arc::new((0..call.len()).map(count).collect::<Int64Array>())))
     },
@@ -135,7 +135,7 @@ fn parse_nulls(words: &str) -> Result<Nulls> {
 
 fn sort(call: &Call<'_>, direction: Direction, place: Nulls) -> Result<Value> {
     let lists = Lists::new(&call.array(0)?)?;
-    let order = Order::new(&lists)?;
+    let order = Order::new(&lists.items)?;
     gather(call, &lists.items, |row, indices| {
         let (mut values, nulls) = order.parted(lists.range(row)?);
         match direction {
@@ -149,15 +149,15 @@ fn sort(call: &Call<'_>, direction: Direction, place: Nulls) -> Result<Value> {
     })
 }
 
-/// How the items of lists are ordered; NULLs are left out.
-struct Order {
+/// How items are ordered; NULLs are left out.
+pub(super) struct Order {
     items: ArrayRef,
     comparator: DynComparator,
 }
 
 impl Order {
-    fn new(lists: &Lists) -> Result<Self> {
-        let items = normalized(&lists.items);
+    pub(super) fn new(items: &ArrayRef) -> Result<Self> {
+        let items = normalized(items);
         let comparator =
             make_comparator(&items, &items, SortOptions::default()).map_err(|error| {
                 let name = crate::type_name(items.data_type());
@@ -166,7 +166,7 @@ impl Order {
         Ok(Self { items, comparator })
     }
 
-    fn compare(&self, left: u32, right: u32) -> Ordering {
+    pub(super) fn compare(&self, left: u32, right: u32) -> Ordering {
         (self.comparator)(left as usize, right as usize)
     }
 
@@ -175,10 +175,16 @@ impl Order {
         items.map(|item| item as u32).partition(|item| self.items.is_valid(*item as usize))
     }
 
-    /// The first of each kind of item, in the order of the list.
-    fn distinct(&self, items: std::ops::Range<usize>) -> Vec<u32> {
+    /// The items, the smallest first.
+    pub(super) fn sorted(&self, items: std::ops::Range<usize>) -> Vec<u32> {
         let (mut values, _) = self.parted(items);
         values.sort_by(|a, b| self.compare(*a, *b));
+        values
+    }
+
+    /// The first of each kind of item, in the order of the list.
+    pub(super) fn distinct(&self, items: std::ops::Range<usize>) -> Vec<u32> {
+        let mut values = self.sorted(items);
         values.dedup_by(|later, earlier| self.compare(*later, *earlier).is_eq());
         values.sort_unstable();
         values

@@ -47,8 +47,10 @@ pub(in super::super) fn signature(args: &[Argument], returns: DataType) -> Resul
 pub(in super::super) fn contains(call: &Call<'_>) -> Result<Value> {
     let found = Search::new(call)?;
     let contains = |row| {
-        let value_is_null = found.value_is_null(row);
-        found.lists.range(row).filter(|_| !value_is_null).map(|_| found.position(row).is_some())
+        // An empty list does not even have what is unknown.
+        let items = found.lists.range(row)?;
+        let known = items.is_empty() || !found.value_is_null(row);
+        known.then(|| found.position(row).is_some())
     };
     Ok(call.value(Arc::new((0..call.len()).map(contains).collect::<BooleanArray>())))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, Date32Array, TimestampMicrosecondArray};
+use arrow::array::{Array, Date32Array, Time64MicrosecondArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, TimeUnit, TimestampMicrosecondType};
 use dframe_core::{Error, Result};
 
@@ -28,6 +28,16 @@ pub(super) const MAKE_TIMESTAMP: Function = Function {
         accept(args, &kinds, &[], DataType::Timestamp(TimeUnit::Microsecond, None))
     },
     evaluate: make_timestamp,
+};
+
+pub(super) const MAKE_TIME: Function = Function {
+    names: &["make_time"],
+    usage: "make_time(hour, minute, second)",
+    signature: |args| {
+        let kinds = [Kind::Integer, Kind::Integer, Kind::Number];
+        accept(args, &kinds, &[], DataType::Time64(TimeUnit::Microsecond))
+    },
+    evaluate: make_time,
 };
 
 pub(super) const TO_TIMESTAMP: Function = Function {
@@ -102,6 +112,28 @@ fn instant_of(date: Date, hour: i64, minute: i64, second: f64) -> Option<i64> {
     let micros = (second * 1e6).round() as i64;
     let seconds = days.checked_mul(86_400)? + (hour * 60 + minute) * 60;
     seconds.checked_mul(1_000_000)?.checked_add(micros)
+}
+
+fn make_time(call: &Call<'_>) -> Result<Value> {
+    let (hours, minutes) = (call.integers(0)?, call.integers(1)?);
+    let seconds = call.primitive::<Float64Type>(2)?;
+    let midnight = Date::new(1970, 1, 1);
+    let times = (0..call.len()).map(|row| {
+        let (Some(hour), Some(minute)) = (hours.get(row), minutes.get(row)) else {
+            return Ok(None);
+        };
+        if seconds.is_null(row) {
+            return Ok(None);
+        }
+        let second = seconds.value(row);
+        let micros = instant_of(midnight, hour, minute, second);
+        // The second 60 of the last minute is no time of this day.
+        micros.filter(|micros| *micros < 86_400_000_000).map(Some).ok_or_else(|| {
+            Error::invalid_data(format!("there is no time {hour}:{minute}:{second}"))
+                .remedy("filter out the rows, or guard the call with CASE")
+        })
+    });
+    Ok(call.value(Arc::new(times.collect::<Result<Time64MicrosecondArray>>()?)))
 }
 
 fn days_of(date: Date) -> Option<i32> {

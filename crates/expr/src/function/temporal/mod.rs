@@ -18,6 +18,7 @@ mod difference;
 mod divisor;
 mod format;
 mod instants;
+mod lengths;
 mod parse;
 mod part;
 mod truncate;
@@ -33,6 +34,8 @@ use dframe_core::Result;
 use super::{Call, Function};
 use unit::Unit;
 
+pub(super) use lengths::LIST as LENGTHS;
+
 pub(super) static LIST: &[Function] = &[
     truncate::DATE_TRUNC,
     bucket::TIME_BUCKET,
@@ -46,6 +49,7 @@ pub(super) static LIST: &[Function] = &[
     part::SECOND,
     part::MILLISECOND,
     part::MICROSECOND,
+    part::NANOSECOND,
     part::QUARTER,
     part::WEEK,
     part::YEARWEEK,
@@ -67,6 +71,7 @@ pub(super) static LIST: &[Function] = &[
     difference::EPOCH_NS,
     build::MAKE_DATE,
     build::MAKE_TIMESTAMP,
+    build::MAKE_TIME,
     build::TO_TIMESTAMP,
     build::LAST_DAY,
     build::DAYNAME,

@@ -9,19 +9,24 @@ use arrow::array::TimestampMicrosecondArray;
 use arrow::datatypes::{DataType, TimeUnit};
 use dframe_core::{Error, Result};
 
-use super::super::argument::{Argument, Kind, accept};
-use super::super::{Call, Function, Signature};
+use super::super::argument::{Argument, Kind, accept, check_count, wrong_type};
+use super::super::{Call, Function, Signature, list};
 use super::calendar::{Date, MONTHS, WEEKDAYS};
 use super::format::{Field, Item, constant_format, parse_format};
 use crate::value::Value;
 
 pub(super) const STRPTIME: Function = Function {
     names: &["strptime"],
-    usage: "strptime(string, format)",
+    usage: "strptime(string, format): a format, or a list of them to try in order",
     signature,
     evaluate: |call| {
-        evaluate(call, |text, format| {
-            Err(Error::invalid_data(format!("'{text}' does not match the format '{format}'"))
+        evaluate(call, |text, formats| {
+            let formats: Vec<String> = formats.iter().map(|format| format!("'{format}'")).collect();
+            let formats = match formats.as_slice() {
+                [one] => format!("the format {one}"),
+                several => format!("any of the formats {}", several.join(", ")),
+            };
+            Err(Error::invalid_data(format!("'{text}' does not match {formats}"))
                 .remedy("use try_strptime to turn bad values into NULL"))
         })
     },
@@ -35,12 +40,27 @@ pub(super) const TRY_STRPTIME: Function = Function {
 };
 
 fn signature(args: &[Argument]) -> Result<Signature> {
-    let mut signature = accept(args, &[Kind::Text; 2], &[], DataType::Null)?;
-    let items = constant_format(1, &args[1])?.unwrap_or_default();
-    items.iter().try_for_each(check_readable)?;
-    let zone = items.contains(&Item::Offset).then(|| "UTC".into());
+    let is_list = args.get(1).is_some_and(|arg| list::item_type(&arg.data_type).is_some());
+    let mut signature = accept(&args[..args.len().min(1)], &[Kind::Text], &[], DataType::Null)?;
+    check_count(args, 2, 2)?;
+    let formats = match is_list {
+        true => list_of_formats(&args[1])?,
+        false => constant_format(1, &args[1])?.into_iter().collect(),
+    };
+    formats.iter().flatten().try_for_each(check_readable)?;
+    let zone = formats.iter().any(|items| items.contains(&Item::Offset)).then(|| "UTC".into());
+    signature.args.push(if is_list { args[1].data_type.clone() } else { DataType::Utf8 });
     signature.returns = DataType::Timestamp(TimeUnit::Microsecond, zone);
     Ok(signature)
+}
+
+/// The items of each format of a list, which must be a constant; none for NULL.
+fn list_of_formats(arg: &Argument) -> Result<Vec<Vec<Item>>> {
+    let Some(constant) = &arg.constant else {
+        return Err(wrong_type(1, arg, "a constant list of formats"));
+    };
+    let texts = list::texts(constant)?.ok_or_else(|| wrong_type(1, arg, "a list of formats"))?;
+    texts.iter().map(|format| parse_format(format)).collect()
 }
 
 fn check_readable(item: &Item) -> Result<()> {
@@ -58,17 +78,21 @@ fn check_readable(item: &Item) -> Result<()> {
 
 fn evaluate(
     call: &Call<'_>,
-    mismatch: impl Fn(&str, &str) -> Result<Option<i64>>,
+    mismatch: impl Fn(&str, &[String]) -> Result<Option<i64>>,
 ) -> Result<Value> {
-    let (texts, formats) = (call.text(0)?, call.text(1)?);
-    let format = formats.get(0).unwrap_or("");
-    let items = parse_format(format)?;
-    let parse = |row| match (texts.get(row), formats.get(row)) {
-        (Some(text), Some(_)) => match read(text, &items) {
+    let texts = call.text(0)?;
+    let formats = match call.args[1].data_type() {
+        DataType::Utf8 => call.text(1)?.get(0).map(|format| vec![format.to_string()]),
+        _ => list::texts(&call.args[1].clone().into_array(1)?)?,
+    };
+    let formats = formats.unwrap_or_default();
+    let items = formats.iter().map(|format| parse_format(format)).collect::<Result<Vec<_>>>()?;
+    let parse = |row| match texts.get(row).filter(|_| !items.is_empty()) {
+        Some(text) => match items.iter().find_map(|items| read(text, items)) {
             Some(microseconds) => Ok(Some(microseconds)),
-            None => mismatch(text, format),
+            None => mismatch(text, &formats),
         },
-        _ => Ok(None),
+        None => Ok(None),
     };
     let timestamps: TimestampMicrosecondArray =
         (0..call.len()).map(parse).collect::<Result<_>>()?;

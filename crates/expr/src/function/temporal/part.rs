@@ -49,6 +49,14 @@ pub(super) const MICROSECOND: Function =
     named(&["microsecond"], "microsecond(x): seconds included", of_clock, |call| {
         one(call, Unit::Microsecond)
     });
+pub(super) const NANOSECOND: Function =
+    named(&["nanosecond"], "nanosecond(x): seconds included", of_clock, |call| {
+        Ok(call.value(of_clock_ticks(
+            &Instants::new(&call.array(0)?)?,
+            86_400_000_000_000,
+            60_000_000_000,
+        )?))
+    });
 pub(super) const QUARTER: Function =
     named(&["quarter"], "quarter(x)", of_date, |call| one(call, Unit::Quarter));
 pub(super) const WEEK: Function =

@@ -14,7 +14,7 @@
 //!
 //! Marks, periods and closed ends are those of the clock on the wall, where there is a zone.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use dframe_core::{Error, Result};
 
@@ -163,28 +163,39 @@ impl BoundWindows {
         &self.data_type
     }
 
-    /// Where the window of each instant in copy `copy` of the rows starts, and where it ends; NULL if the
-    /// instant is in none of that copy, or NULL itself.
+    /// Where the window of each instant in copy `copy` of the rows starts; NULL if the instant is in none
+    /// of that copy, or NULL itself.
     ///
     /// # Errors
     /// Starts or ends beyond the type.
-    pub fn of(&self, instants: &ArrayRef, copy: usize) -> Result<(ArrayRef, ArrayRef)> {
-        let instants = cast(instants, &self.data_type, true)?;
-        let instants = timestamps(&instants)?;
-        let (mut starts, mut ends) = (Vec::new(), Vec::new());
-        for row in 0..instants.ticks.len() {
-            let tick = instants.ticks.is_valid(row).then(|| instants.ticks.value(row));
+    pub fn starts(&self, instants: &ArrayRef, copy: usize) -> Result<ArrayRef> {
+        self.of_each(instants, copy, |(start, _)| start)
+    }
+
+    /// As [`BoundWindows::starts`], where they end.
+    ///
+    /// # Errors
+    /// Starts or ends beyond the type.
+    pub fn ends(&self, instants: &ArrayRef, copy: usize) -> Result<ArrayRef> {
+        self.of_each(instants, copy, |(_, end)| end)
+    }
+
+    fn of_each(
+        &self,
+        instants: &ArrayRef,
+        copy: usize,
+        pick: impl Fn((i64, i64)) -> i64,
+    ) -> Result<ArrayRef> {
+        let instants = timestamps(&cast(instants, &self.data_type, true)?)?;
+        let mut picked = Int64Array::builder(instants.ticks.len());
+        for tick in &instants.ticks {
             let window = match tick {
                 Some(tick) => self.window(&instants, tick, copy as i64)?,
                 None => None,
             };
-            starts.push(window.map(|(start, _)| start));
-            ends.push(window.map(|(_, end)| end));
+            picked.append_option(window.map(&pick));
         }
-        let column = |ticks: Vec<Option<i64>>| {
-            as_type(Int64Array::from(ticks), &self.data_type, instants.per_day)
-        };
-        Ok((column(starts)?, column(ends)?))
+        as_type(picked.finish(), &self.data_type, instants.per_day)
     }
 
     fn window(&self, instants: &Instants, tick: i64, copy: i64) -> Result<Option<(i64, i64)>> {
@@ -215,7 +226,7 @@ impl BoundWindows {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::TimestampMicrosecondArray;
+    use arrow::array::{Array, TimestampMicrosecondArray};
     use proptest::prelude::*;
 
     use super::*;
@@ -233,7 +244,8 @@ mod tests {
         let bound = windows.bind(instants.data_type()).unwrap();
         let mut starts: Vec<i64> = (0..bound.copies())
             .filter_map(|copy| {
-                let (starts, ends) = bound.of(&instants, copy).unwrap();
+                let starts = bound.starts(&instants, copy).unwrap();
+                let ends = bound.ends(&instants, copy).unwrap();
                 let ticks = starts.as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
                 assert_eq!(starts.is_null(0), ends.is_null(0));
                 ticks.is_valid(0).then(|| ticks.value(0) / MINUTE)
