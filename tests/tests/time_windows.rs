@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -180,6 +180,39 @@ fn conditions_on_windows_leave_first_and_last_what_they_are() {
         let even = (col("ts").dt().epoch_us().floor_div(MINUTE) % lit(2)).eq(0i64);
         let filtered = frame(scan, shape).filter(even).filter(col("k").eq("the one"));
         assert!(found(&filtered) == expected, "optimizer {optimizer}");
+    }
+}
+
+#[test]
+fn windows_stand_on_limits_unions_and_windows_of_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = rows(3_000);
+    let layout = write(folder.path(), &batch(&rows), 3);
+    let shape = (7, 30, 0, Closed::Left);
+    for (threads, optimizer) in [(0, true), (2, false)] {
+        let session = session(threads, 1 << 30, optimizer);
+        let scan = || session.scan_parquet(layout.to_str().unwrap()).unwrap();
+        let some = frame(scan().slice(500, 1_500), shape);
+        assert!(found(&some) == expected(&rows[500..2_000], shape));
+        let twice = [&rows[..], &rows[..]].concat();
+        assert!(found(&frame(scan().union([scan()]), shape)) == expected(&twice, shape));
+
+        let windows = |frame: LazyFrame| {
+            frame.group_by_dynamic("ts", "7m").period("30m").agg([col("k").n_unique().alias("n")])
+        };
+        let keys = windows(scan()).agg([col("n").sum(), col("n").max()]).collect().unwrap();
+        let mut by_window: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+        for (key, start) in expected(&rows, shape).into_keys() {
+            by_window.entry(start).or_default().insert(key);
+        }
+        let sum: usize = by_window.values().map(BTreeSet::len).sum();
+        assert!(keys.to_string().contains(&format!("│ {sum:>6} ┆")), "{sum} is not in\n{keys}");
+
+        let hours = scan().resample("ts", "1h").agg([count_all().alias("n")]);
+        let days = hours.resample("ts", "1d").agg([col("n").sum().alias("n")]);
+        let direct = scan().resample("ts", "1d").agg([count_all().alias("n")]);
+        let text = |frame: LazyFrame| frame.sort(["ts"]).collect().unwrap().to_string();
+        assert_eq!(text(days), text(direct));
     }
 }
 

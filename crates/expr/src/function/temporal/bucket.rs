@@ -114,7 +114,7 @@ type Place = fn(&Buckets, i64) -> Option<i64>;
 fn evaluate(call: &Call<'_>, place: Place) -> Result<Value> {
     let instants = timestamps(&call.array(1)?)?;
     let ticks = match Choice::new(call, &instants)? {
-        Choice::One(buckets) => of_one(&instants, &buckets, place)?,
+        Choice::One(buckets) => starts_of(&instants, &buckets, place)?,
         Choice::Null => Int64Array::new_null(call.len()),
         Choice::Each(widths) => of_each(call, &instants, &widths, place)?,
     };
@@ -174,7 +174,12 @@ fn anchor_of(call: &Call<'_>, instants: &Instants, row: usize) -> Result<Option<
     Ok(Some(Anchor::Origin(local)))
 }
 
-fn of_one(instants: &Instants, buckets: &Buckets, place: Place) -> Result<Int64Array> {
+/// The place of each instant among the same buckets.
+pub(super) fn starts_of(
+    instants: &Instants,
+    buckets: &Buckets,
+    place: Place,
+) -> Result<Int64Array> {
     if instants.zone.is_at_utc() {
         return instants
             .ticks

@@ -75,7 +75,7 @@ impl Instants {
     /// The ticks that the clock at `tick` is ahead of UTC.
     fn offset(&self, tick: i64) -> i64 {
         let per_second = self.per_second();
-        if per_second == 0 {
+        if per_second == 0 || self.zone.is_at_utc() {
             return 0;
         }
         self.zone.offset_seconds(tick.div_euclid(per_second)) * per_second

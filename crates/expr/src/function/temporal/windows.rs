@@ -18,7 +18,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalMonthDayNanoType};
 use dframe_core::{Error, Result};
 
-use super::bucket::{as_type, instant_type};
+use super::bucket::{as_type, instant_type, starts_of};
 use super::buckets::{Anchor, Buckets, Length, check_width};
 use super::instants::{Instants, out_of_range};
 use super::truncate::timestamps;
@@ -103,7 +103,8 @@ impl TimeWindows {
         }
         let copies = copies(every, period, self.closed, per_day)?;
         let buckets = Buckets::new(self.every, Anchor::Shift(self.offset), per_day)?;
-        Ok(BoundWindows { buckets, period, closed: self.closed, copies, data_type })
+        let tile = self.closed == Closed::Left && period == every;
+        Ok(BoundWindows { buckets, period, closed: self.closed, copies, tile, data_type })
     }
 
     fn check_whole_days(&self) -> Result<()> {
@@ -149,6 +150,8 @@ pub struct BoundWindows {
     period: Length,
     closed: Closed,
     copies: usize,
+    /// Whether every instant is in exactly one window, the bucket that it is in.
+    tile: bool,
     data_type: DataType,
 }
 
@@ -169,7 +172,12 @@ impl BoundWindows {
     /// # Errors
     /// Starts or ends beyond the type.
     pub fn starts(&self, instants: &ArrayRef, copy: usize) -> Result<ArrayRef> {
-        self.of_each(instants, copy, |(start, _)| start)
+        if !self.tile {
+            return self.of_each(instants, copy, |(start, _)| start);
+        }
+        let instants = timestamps(&cast(instants, &self.data_type, true)?)?;
+        let starts = starts_of(&instants, &self.buckets, |buckets, local| buckets.start(local))?;
+        as_type(starts, &self.data_type, instants.per_day)
     }
 
     /// As [`BoundWindows::starts`], where they end.
