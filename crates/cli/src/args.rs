@@ -15,7 +15,7 @@ use dframe::prelude::Session;
 use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
-use crate::command::{Count, Generate, GroupBy, Head, Meta, Resample, Schema, Select, Tail};
+use crate::command::{Count, Generate, GroupBy, Head, Join, Meta, Resample, Schema, Select, Tail};
 
 /// Query files larger than memory with a few words
 ///
@@ -43,6 +43,7 @@ pub enum Command {
     GroupBy(GroupBy),
     Resample(Resample),
     Select(Select),
+    Join(Join),
     Schema(Schema),
     Head(Head),
     Tail(Tail),
@@ -77,6 +78,7 @@ impl Command {
             Command::GroupBy(args) => &args.output,
             Command::Resample(args) => &args.output,
             Command::Select(args) => &args.output,
+            Command::Join(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Head(args) => &args.output,
             Command::Tail(args) => &args.output,
@@ -92,6 +94,7 @@ impl Command {
             Command::GroupBy(args) => Some(&args.run),
             Command::Resample(args) => Some(&args.run),
             Command::Select(args) => Some(&args.run),
+            Command::Join(args) => Some(&args.run),
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),
             Command::Count(args) => Some(&args.run),

@@ -48,7 +48,7 @@ pub struct Query<'a> {
     /// What the user wrote, for errors of the run.
     texts: Vec<String>,
     /// Open for as long as it is read.
-    input: Option<Input>,
+    inputs: Vec<Input>,
 }
 
 impl<'a> Query<'a> {
@@ -84,7 +84,7 @@ impl<'a> Query<'a> {
             allocator::keep_freed_memory();
         }
         context.messages.detail(&settings(&session, run));
-        Ok(Self { context, run, output, session, stats, progress, texts: vec![], input: None })
+        Ok(Self { context, run, output, session, stats, progress, texts: vec![], inputs: vec![] })
     }
 
     /// The rows of the files.
@@ -93,8 +93,13 @@ impl<'a> Query<'a> {
         let room = CopyRoom { temp_dir: &temp_dir, limit: self.run.temp_limit };
         let input = Input::open(args, room, &self.context.cancel)?;
         let frame = self.session.scan_parquet(&input.paths)?;
-        self.input = Some(input);
+        self.inputs.push(input);
         Ok(frame)
+    }
+
+    /// The rows of one table: a file, a directory or a glob.
+    pub fn scan_table(&mut self, table: &str) -> Result<LazyFrame> {
+        self.scan(&InputArgs { files: vec![table.to_string()] })
     }
 
     /// Whether the result is printed as a table.

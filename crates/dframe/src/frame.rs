@@ -15,12 +15,14 @@ use dframe_core::Result;
 use dframe_expr::{Expr, SortKey, count_all};
 use dframe_io::sink::{Format, Sink, SinkReport};
 use dframe_plan::LogicalPlan;
+use dframe_plan::node::JoinKind;
 
 use crate::batches::Batches;
 use crate::columns::{IntoColumn, asc, columns};
 use crate::data_frame::DataFrame;
 use crate::graph::Graph;
 use crate::group_by::GroupBy;
+use crate::join::JoinBuilder;
 use crate::session::Session;
 use crate::sink;
 use crate::time_windows::GroupByDynamic;
@@ -144,6 +146,34 @@ impl LazyFrame {
     /// `rows` rows after the first `offset`.
     pub fn slice(self, offset: u64, rows: u64) -> Self {
         self.then(|plan| Ok(plan.limit(offset, Some(rows))))
+    }
+
+    /// The pairs of rows of this frame and `right` whose `keys`, which both have, are equal, and rows
+    /// without a partner as `kind` says. Keys come out once; other columns of the right that have a name
+    /// of the left get `_right` behind it.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// let flights = scan_parquet(path)?;
+    /// let delays = flights.clone().group_by(["origin"]).agg([col("delay").mean().alias("usual")]);
+    /// let worse = flights.join(delays, ["origin"], JoinKind::Inner).filter(col("delay").gt(col("usual")));
+    /// assert!(worse.count()? > 0);
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    pub fn join(
+        self,
+        right: LazyFrame,
+        keys: impl IntoIterator<Item = impl IntoColumn>,
+        kind: JoinKind,
+    ) -> Self {
+        self.join_with(right).on(keys).how(kind).finish()
+    }
+
+    /// A join of this frame with `right`, to be said step by step.
+    pub fn join_with(self, right: LazyFrame) -> JoinBuilder {
+        JoinBuilder::new(self, right)
     }
 
     /// The rows of this frame, then those of `others`, which have the same columns. Duplicates stay.

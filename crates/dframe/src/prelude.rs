@@ -4,6 +4,7 @@ pub use crate::columns::{asc, desc};
 pub use crate::data_frame::DataFrame;
 pub use crate::frame::LazyFrame;
 pub use crate::group_by::GroupBy;
+pub use crate::join::JoinBuilder;
 pub use crate::scan_parquet;
 pub use crate::session::Session;
 pub use crate::stats::RunStats;
@@ -15,3 +16,4 @@ pub use dframe_expr::{
     null, when,
 };
 pub use dframe_io::sink::Format;
+pub use dframe_plan::node::JoinKind;

@@ -32,6 +32,8 @@ pub(crate) enum RowOrder {
 /// How rows are cut.
 #[derive(Clone, Debug)]
 pub(crate) struct ExchangeSpec {
+    /// The columns of the input.
+    input: SchemaRef,
     /// Keys that are computed, and put behind the columns.
     computed: Vec<BoundExpr>,
     /// Where the keys are in the layout.
@@ -65,7 +67,7 @@ impl ExchangeSpec {
             fields.push(Field::new("position", DataType::UInt64, false));
         }
         let layout = Arc::new(Schema::new(fields));
-        Self { computed, keys: places, order, buckets, layout }
+        Self { input: schema.clone(), computed, keys: places, order, buckets, layout }
     }
 
     /// The columns of the rows that come out: those of the input, computed keys, and the position.
@@ -83,7 +85,23 @@ impl ExchangeSpec {
         self.buckets
     }
 
-    fn lay_out(&self, batch: ScannedBatch) -> Result<RecordBatch> {
+    /// The number of the input's columns, which come first in the layout.
+    pub(crate) fn columns(&self) -> usize {
+        self.input.fields().len()
+    }
+
+    /// The input's columns of rows in the layout.
+    pub(crate) fn without_keys(&self, columns: &[ArrayRef], rows: usize) -> Result<RecordBatch> {
+        batch_of(&self.input, columns[..self.columns()].to_vec(), rows)
+    }
+
+    /// The keys of rows in the layout.
+    pub(crate) fn keys_of(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
+        self.keys.iter().map(|key| batch.column(*key).clone()).collect()
+    }
+
+    /// A batch of the input in the layout.
+    pub(crate) fn lay_out(&self, batch: ScannedBatch) -> Result<RecordBatch> {
         let ScannedBatch { rows, position } = batch;
         let mut columns = rows.columns().to_vec();
         for key in &self.computed {

@@ -8,10 +8,10 @@
 //! in [`lower`](crate::Engine::graph) that says which stages it becomes.
 
 mod engine;
-#[allow(dead_code, reason = "joins and windows come next")]
 mod exchange;
 mod fold;
 mod group;
+mod join;
 mod lower;
 mod pipeline;
 mod sort;

@@ -16,6 +16,9 @@ use dframe_core::{Error, Result};
 use dframe_expr::BoundExpr;
 use dframe_plan::ScannedBatch;
 
+use crate::join::Broadcast;
+use crate::stage::StageTasks;
+
 use crate::windows::WindowOp;
 
 /// A blockwise operator.
@@ -35,6 +38,8 @@ pub(crate) enum BlockOp {
         /// The number of copies.
         copies: i32,
     },
+    /// What a join makes of each row, by a table that tasks share.
+    Probe(Arc<Broadcast>, StageTasks),
     /// Each row in each window of time that it is in.
     Windows(WindowOp),
 }
@@ -43,12 +48,21 @@ pub(crate) enum BlockOp {
 pub(crate) const COPY_COLUMN: &str = "__copy";
 
 impl BlockOp {
+    /// The stage that must have run before.
+    pub(crate) fn after(&self) -> Option<StageTasks> {
+        match self {
+            BlockOp::Probe(_, stage) => Some(*stage),
+            _ => None,
+        }
+    }
+
     /// What it is called in plans.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             BlockOp::Filter(_) => "filter",
             BlockOp::Project { .. } => "project",
             BlockOp::Expand { .. } => "expand",
+            BlockOp::Probe(..) => "probe join table",
             BlockOp::Windows(_) => "windows",
         }
     }
@@ -79,6 +93,9 @@ pub(crate) fn run(
                 }
             }
             Ok(true)
+        }
+        BlockOp::Probe(broadcast, _) => {
+            broadcast.probe(batch, &mut |rows| run(rest, ScannedBatch { rows, position }, consume))
         }
         BlockOp::Windows(windows) => {
             for copy in 0..windows.copies() {

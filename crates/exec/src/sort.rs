@@ -63,7 +63,7 @@ impl SortSpec {
 }
 
 /// Floats with one zero and one NaN, which is the largest; other columns as they are.
-fn canonical(column: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn canonical(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(match column.data_type() {
         DataType::Float64 => {
             Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(|value| {

@@ -6,12 +6,14 @@
 //! | `Refold`  | blockwise  | reads a chunk of an earlier stage into a [`Fold`]             |
 //! | `Combine` | tree       | merges the groups of a few chunks                             |
 //! | `Shuffle` | shuffle    | reads its bucket of all chunks of one or more stages          |
+//! | `Stream`  | shuffle    | reads its bucket of all chunks, through operators, into a [`Fold`] |
 //! | `Concat`  | blockwise  | hands on a chunk of one of several stages                     |
 //! | `Gather`  | tree       | takes all chunks through the merger's steps, into one chunk   |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Event, Fetched, Reservation, Result};
 use dframe_plan::{ScanRequest, ScanUnit, ScannedBatch, Source};
@@ -38,7 +40,6 @@ pub(crate) enum FoldSpec {
     Group(Arc<GroupSpec>),
     /// Sorted runs.
     Sort(Arc<SortSpec>),
-    #[allow(dead_code, reason = "joins and windows come next")]
     /// Rows cut into buckets by key.
     Exchange(Arc<ExchangeSpec>),
 }
@@ -77,6 +78,11 @@ pub(crate) struct Fused {
 }
 
 impl Fused {
+    /// What the operators need besides the input. Those stages hand over empty chunks.
+    fn after(&self) -> Vec<Dependency> {
+        self.ops.iter().filter_map(BlockOp::after).map(StageTasks::all).collect()
+    }
+
     fn name(&self, input: &'static str) -> String {
         let ops = self.ops.iter().map(BlockOp::name);
         let names: Vec<_> = [input].into_iter().chain(ops).chain([self.fold.name()]).collect();
@@ -151,7 +157,7 @@ impl Stage for Leaf {
     }
 
     fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        Vec::new()
+        self.fused.after()
     }
 
     fn projected_bytes(&self, index: usize) -> usize {
@@ -284,7 +290,9 @@ impl Stage for Refold {
     }
 
     fn dependencies(&self, index: usize) -> Vec<Dependency> {
-        vec![Dependency { stage: self.input, tasks: index..index + 1 }]
+        let mut all = vec![Dependency { stage: self.input, tasks: index..index + 1 }];
+        all.extend(self.fused.after());
+        all
     }
 
     fn projected_bytes(&self, _index: usize) -> usize {
@@ -295,7 +303,7 @@ impl Stage for Refold {
         let mut folding = Folding::new(&self.fused);
         Ok(finishing(move |inputs, context| {
             // Positions only have to grow from chunk to chunk, and within one.
-            let mut position = (index as u64) << 36;
+            let mut position = (index as u64) << TASK_POSITION_BITS;
             for batch in inputs.into_iter().flat_map(Chunk::into_parts).flat_map(|p| p.take(None)) {
                 context.cancel.check()?;
                 let rows = batch?;
@@ -361,7 +369,8 @@ pub(crate) struct StageTasks {
 }
 
 impl StageTasks {
-    fn all(self) -> Dependency {
+    /// All its tasks.
+    pub(crate) fn all(self) -> Dependency {
         Dependency { stage: self.stage, tasks: 0..self.tasks }
     }
 }
@@ -422,12 +431,104 @@ impl Stage for Shuffle {
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
         let (work, inputs) = (self.work.clone(), self.inputs.clone());
         Ok(finishing(move |chunks, context| {
-            let mut chunks = chunks.into_iter();
-            let side = |input: &StageTasks| Chunk::concat(chunks.by_ref().take(input.tasks));
-            let sides = inputs.iter().map(side).collect();
-            work.run(index as u32, sides, context)
+            work.run(index as u32, sides(&inputs, chunks), context)
         }))
     }
+}
+
+/// Makes rows of a bucket, batch by batch.
+pub(crate) trait BucketStream: Send + Sync {
+    /// A name for plans.
+    fn name(&self) -> &'static str;
+
+    /// Makes rows of bucket `bucket` of `inputs`, which has a chunk for each stage that is read. `emit`
+    /// takes them, and says whether more are wanted; so does what comes back.
+    fn stream(
+        &self,
+        bucket: u32,
+        inputs: Vec<Chunk>,
+        context: &TaskContext,
+        emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
+    ) -> Result<bool>;
+}
+
+/// Streams each bucket of everything that some stages made into a [`Fold`].
+pub(crate) struct Stream {
+    /// What is read, and what makes rows of it.
+    pub(crate) origin: StreamOrigin,
+    /// What is done with them.
+    pub(crate) fused: Arc<Fused>,
+    /// The stage's name.
+    pub(crate) name: String,
+}
+
+/// Buckets of some stages, and what makes rows of them.
+#[derive(Clone)]
+pub(crate) struct StreamOrigin {
+    /// The stages.
+    pub(crate) inputs: Vec<StageTasks>,
+    /// The number of buckets.
+    pub(crate) buckets: u32,
+    /// What makes rows.
+    pub(crate) work: Arc<dyn BucketStream>,
+}
+
+impl Stream {
+    /// A stage that takes what `origin` makes through `fused`.
+    pub(crate) fn new(origin: StreamOrigin, fused: Arc<Fused>) -> Self {
+        let name = fused.name(origin.work.name());
+        Self { origin, fused, name }
+    }
+}
+
+impl Stage for Stream {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Shuffle
+    }
+
+    fn task_count(&self) -> usize {
+        self.origin.buckets as usize
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        let inputs = self.origin.inputs.iter().map(|input| input.all());
+        inputs.chain(self.fused.after()).collect()
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
+        let StreamOrigin { inputs, work, .. } = self.origin.clone();
+        let mut folding = Folding::new(&self.fused);
+        Ok(finishing(move |chunks, context| {
+            // Positions only have to grow from task to task, and within one.
+            let mut position = (index as u64) << TASK_POSITION_BITS;
+            let sides = sides(&inputs, chunks);
+            work.stream(index as u32, sides, context, &mut |rows| {
+                let next = position + rows.num_rows() as u64;
+                let batch = ScannedBatch { rows, position };
+                position = next;
+                folding.push(batch, context)
+            })?;
+            folding.finish(context)
+        }))
+    }
+}
+
+/// Rows of one task's input have positions below two to this.
+const TASK_POSITION_BITS: u32 = 36;
+
+/// A chunk for each of `inputs`, out of the chunks of all their tasks.
+fn sides(inputs: &[StageTasks], chunks: Vec<Chunk>) -> Vec<Chunk> {
+    let mut chunks = chunks.into_iter();
+    let side = |input: &StageTasks| Chunk::concat(chunks.by_ref().take(input.tasks));
+    inputs.iter().map(side).collect()
 }
 
 /// The chunks of several stages as those of one.
@@ -517,7 +618,7 @@ impl Stage for Gather {
 }
 
 /// A task that fetches nothing.
-fn finishing<F>(finish: F) -> Box<dyn Task>
+pub(crate) fn finishing<F>(finish: F) -> Box<dyn Task>
 where
     F: FnOnce(Vec<Chunk>, &TaskContext) -> Result<Chunk> + Send + 'static,
 {

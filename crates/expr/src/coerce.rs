@@ -59,6 +59,15 @@ pub(crate) fn comparison(left: Operand<'_>, right: Operand<'_>) -> Result<DataTy
     })
 }
 
+/// The type in which columns of these types are compared for equality, as by a join.
+///
+/// # Errors
+/// Types that cannot be compared.
+pub fn key_type(left: &DataType, right: &DataType) -> Result<DataType> {
+    let operand = |data_type| Operand { data_type, constant: None };
+    comparison(operand(left), operand(right))
+}
+
 /// The integer type of a column that is compared with a whole number written as a float, `x > 5.0`.
 fn whole(constant: Operand<'_>, column: Operand<'_>) -> Option<DataType> {
     let value = constant.constant.filter(|_| column.constant.is_none())?;

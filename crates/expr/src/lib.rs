@@ -31,6 +31,7 @@ pub use build::{
     Then, When, aggregate, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit,
     null, when,
 };
+pub use coerce::key_type;
 pub use display::type_name;
 pub use expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, Span, UnaryOp};
 pub use function::temporal::windows::{BoundWindows, Closed, TimeWindows};

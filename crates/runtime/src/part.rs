@@ -127,6 +127,13 @@ impl Part {
         found.map_or(0, |index| spans[index].rows)
     }
 
+    /// The bytes of a bucket, as they were in memory when the part was made.
+    pub fn bucket_bytes(&self, bucket: u32) -> u64 {
+        let spans = &self.labels.spans;
+        let found = spans.binary_search_by_key(&bucket, |span| span.bucket);
+        found.map_or(0, |index| spans[index].bytes)
+    }
+
     /// The lowest bucket that has batches.
     pub fn first_bucket(&self) -> Option<u32> {
         self.labels.spans.first().map(|span| span.bucket)

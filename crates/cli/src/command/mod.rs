@@ -4,6 +4,7 @@ mod count;
 mod generate;
 mod groupby;
 mod head;
+mod join;
 mod meta;
 mod resample;
 mod schema;
@@ -16,6 +17,7 @@ pub use count::Count;
 pub use generate::Generate;
 pub use groupby::GroupBy;
 pub use head::Head;
+pub use join::Join;
 pub use meta::Meta;
 pub use resample::Resample;
 pub use schema::Schema;
@@ -32,6 +34,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Resample(args) => resample::run(&args, context),
         Command::Select(args) => select::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
+        Command::Join(args) => join::run(&args, context),
         Command::Head(args) => head::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
         Command::Count(args) => count::run(&args, context),

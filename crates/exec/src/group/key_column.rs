@@ -196,7 +196,7 @@ fn value_hashes(array: &ArrayRef) -> Result<Vec<u64>> {
 }
 
 /// The bits of a value, for types of at most 64.
-fn bit_width(data_type: &DataType) -> Option<u32> {
+pub(crate) fn bit_width(data_type: &DataType) -> Option<u32> {
     match data_type {
         DataType::Boolean => Some(1),
         DataType::Decimal32(..) | DataType::Decimal64(..) => None,
@@ -219,7 +219,7 @@ fn narrow_codes(array: &ArrayRef) -> Result<Vec<u64>> {
 }
 
 /// The bits of each value, in the low end of a word. Floats are made canonical: one zero, one NaN.
-fn bits(array: &ArrayRef) -> Result<Vec<u64>> {
+pub(crate) fn bits(array: &ArrayRef) -> Result<Vec<u64>> {
     fn of<T: ArrowPrimitiveType>(array: &dyn Array, to: impl Fn(T::Native) -> u64) -> Vec<u64> {
         array.as_primitive::<T>().values().iter().map(|value| to(*value)).collect()
     }

@@ -18,7 +18,6 @@ use crate::stage::{BucketWork, FoldSpec, Shuffle, StageTasks};
 pub(super) const BUCKETS_MAX: u64 = 1024;
 
 impl Planner<'_> {
-    #[allow(dead_code, reason = "joins and windows come next")]
     /// The rows of `stream`, cut into buckets.
     pub(super) fn exchange(
         &mut self,

@@ -15,6 +15,7 @@
 
 mod aggregate;
 mod exchange;
+mod join;
 mod union;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use dframe_runtime::TaskGraph;
 
 use crate::pipeline::BlockOp;
 use crate::sort::SortSpec;
-use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
+use crate::stage::{self, FoldSpec, Fused, Gather, Leaf, Refold, StreamOrigin};
 use crate::tail::TailOp;
 use crate::windows::WindowOp;
 
@@ -82,6 +83,8 @@ struct Stream {
 enum Origin {
     Scan(Scan),
     Stage(usize),
+    /// Rows made of buckets as they are asked for.
+    Buckets(StreamOrigin),
     /// Streams without tails, one after the other.
     Union(Vec<Stream>),
 }
@@ -133,6 +136,7 @@ impl Planner<'_> {
 
     fn operator(&mut self, operator: &Operator) -> Result<Stream> {
         match operator {
+            Operator::Join(join) => self.join(join),
             Operator::Union(union) => self.union(union),
             Operator::Windows(windows) => {
                 let stream = self.stream(&windows.input)?;
@@ -235,6 +239,7 @@ impl Planner<'_> {
                 let source = scan.source;
                 self.graph.push(Arc::new(Leaf { source, request, partitions, fused, name }))
             }
+            Origin::Buckets(origin) => self.graph.push(Arc::new(stage::Stream::new(origin, fused))),
             Origin::Stage(input) => {
                 let tasks = self.graph.stages()[input].task_count();
                 let name = Refold::name(&fused);
@@ -295,8 +300,12 @@ impl Stream {
 
     /// The rows of a stage, at most so many.
     fn of_stage(stage: usize, schema: SchemaRef, rows: u64) -> Self {
+        Self::of(Origin::Stage(stage), schema, rows)
+    }
+
+    fn of(origin: Origin, schema: SchemaRef, rows: u64) -> Self {
         Self {
-            origin: Origin::Stage(stage),
+            origin,
             ops: Vec::new(),
             tail: Vec::new(),
             before_tail: schema.clone(),

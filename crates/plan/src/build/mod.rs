@@ -110,7 +110,7 @@ fn expand_wildcards(exprs: Vec<Expr>, input: &Schema) -> Vec<Expr> {
 }
 
 /// Refuses types that have no equality that groups could be made by.
-fn refuse_nested_key(expr: &Expr, name: &str, data_type: &DataType) -> Result<()> {
+pub(crate) fn refuse_nested_key(expr: &Expr, name: &str, data_type: &DataType) -> Result<()> {
     if !data_type.is_nested() || matches!(data_type, DataType::Dictionary(..)) {
         return Ok(());
     }

@@ -8,6 +8,7 @@
 //! answers what any rule may ask of any node: which inputs, which expressions, which columns it needs,
 //! which conditions may pass it. It knows neither rules nor how it is executed.
 
+mod join;
 mod union;
 mod windows;
 
@@ -20,6 +21,7 @@ use dframe_core::Result;
 use dframe_expr::Expr;
 
 use crate::logical::LogicalPlan;
+pub use join::{Join, JoinKind, JoinOn, PairNames, qualify};
 pub use union::Union;
 pub use windows::Windows;
 
@@ -27,6 +29,8 @@ pub use windows::Windows;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Operator {
+    /// Pairs of rows of two inputs.
+    Join(Join),
     /// The rows of several inputs, one after the other.
     Union(Union),
     /// Each row in each window of time that it is in.
@@ -37,6 +41,7 @@ impl Operator {
     /// The operator behind its contract.
     pub fn node(&self) -> &dyn Node {
         match self {
+            Operator::Join(join) => join,
             Operator::Union(union) => union,
             Operator::Windows(windows) => windows,
         }

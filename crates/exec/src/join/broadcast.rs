@@ -1,0 +1,107 @@
+//! Broadcast: one table of a small side, probed by every task of the large side as its rows pass.
+//!
+//! ```text
+//!   small side --> chunks --> BuildTable (one task) --> the shared table
+//!                                                           |
+//!   large side: decoded batch -> [filter] -> [probe] -> [project] -> fold      in each task
+//! ```
+//!
+//! Tasks that probe depend on the one that builds. Only kinds that do not keep rows of the small side
+//! can be done so, since no task sees all rows of the large one.
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, OnceLock};
+
+use arrow::array::RecordBatch;
+use dframe_core::{Error, Result};
+use dframe_plan::ScannedBatch;
+use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
+
+use super::probe::{Emit, Probe};
+use super::table::{JoinTable, building_bytes};
+use super::{JoinSpec, Side};
+use crate::stage::{StageTasks, finishing};
+
+/// A table that tasks share.
+pub(crate) struct Broadcast {
+    spec: Arc<JoinSpec>,
+    build: Side,
+    table: OnceLock<JoinTable>,
+}
+
+impl Broadcast {
+    /// A table, to be made, of the rows of `build`.
+    pub(crate) fn new(spec: Arc<JoinSpec>, build: Side) -> Self {
+        Self { spec, build, table: OnceLock::new() }
+    }
+
+    /// Emits what comes out for `batch`; says whether more is wanted.
+    pub(crate) fn probe(&self, batch: ScannedBatch, emit: &mut Emit<'_>) -> Result<bool> {
+        let table = self.table.get();
+        let table = table.ok_or_else(|| Error::internal("a table is probed before it is made"))?;
+        let side = self.build.other();
+        let batch = self.spec.side(side).lay_out(batch)?;
+        let marked = if self.spec.marks(side) { batch.num_rows() } else { 0 };
+        let mut marks = vec![false; marked];
+        let mut probe = Probe::new(&self.spec, table, self.build);
+        Ok(probe.pairs(&batch, &mut marks, emit)? && probe.unpaired(&batch, &marks, emit)?)
+    }
+
+    fn build(&self, inputs: Vec<Chunk>, context: &TaskContext) -> Result<()> {
+        let mut held = context.budget.reservation();
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        for batch in inputs.into_iter().flat_map(Chunk::into_parts).flat_map(|p| p.take(None)) {
+            context.cancel.check()?;
+            let rows = ScannedBatch { rows: batch?, position: 0 };
+            let batch = self.spec.side(self.build).lay_out(rows)?;
+            held.grow(building_bytes(&batch), "the table of a join")?;
+            batches.push(batch);
+        }
+        let table = JoinTable::new(&self.spec, self.build, batches, held)?;
+        self.table.set(table).map_err(|_| Error::internal("a table is made twice"))
+    }
+}
+
+impl Debug for Broadcast {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "Broadcast({:?} of {:?})", self.build, self.spec.kind)
+    }
+}
+
+/// The stage whose one task makes the table.
+pub(crate) struct BuildTable {
+    /// Where the rows are.
+    pub(crate) input: StageTasks,
+    /// The table.
+    pub(crate) broadcast: Arc<Broadcast>,
+}
+
+impl Stage for BuildTable {
+    fn name(&self) -> &str {
+        "build join table"
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::TreeReduce
+    }
+
+    fn task_count(&self) -> usize {
+        1
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        vec![self.input.all()]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        let broadcast = self.broadcast.clone();
+        Ok(finishing(move |inputs, context| {
+            broadcast.build(inputs, context)?;
+            Ok(Chunk::default())
+        }))
+    }
+}

@@ -1,0 +1,123 @@
+//! Lowering a join: which side is shared, or how both are cut.
+//!
+//! ```text
+//!   one side small      small --collect--> chunks --> build table;   large --ops, probe, ops, fold--> ...
+//!   else                left --exchange--+
+//!                       right --exchange-+--> a task per bucket: join, ops, fold--> ...
+//! ```
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema};
+use dframe_core::Result;
+use dframe_expr::{Expr, bind, bind_predicate, plain_type};
+use dframe_plan::node::{Join, JoinKind, Node};
+
+use super::{Origin, Planner, Stream};
+use crate::exchange::{ExchangeSpec, RowOrder};
+use crate::join::{Broadcast, BuildTable, JoinBuckets, JoinSpec, KeyCoder, Side};
+use crate::pipeline::BlockOp;
+use crate::stage::{StageTasks, StreamOrigin};
+
+/// One part in so many of the memory may be a table that all tasks share.
+const SHARED_SHARE: u64 = 16;
+/// Bytes of such a table, at most: larger ones miss the cache, and cutting both sides is faster.
+const SHARED_BYTES_MAX: u64 = 64 << 20;
+/// Rows of a table, places and keys included, take about so much more than the rows.
+const TABLE_ROW_BYTES: u64 = 64;
+
+impl Planner<'_> {
+    /// The rows of `join`.
+    pub(super) fn join(&mut self, join: &Join) -> Result<Stream> {
+        let left = self.stream(&join.left)?;
+        let left = self.without_tail(left)?;
+        let right = self.stream(&join.right)?;
+        let right = self.without_tail(right)?;
+        let spec = Arc::new(self.join_spec(join, &left, &right)?);
+        match self.shared_side(&spec, &left, &right) {
+            Some(Side::Left) => self.broadcast(spec, Side::Left, left, right),
+            Some(Side::Right) => self.broadcast(spec, Side::Right, right, left),
+            None => self.join_buckets(spec, left, right),
+        }
+    }
+
+    fn join_spec(&self, join: &Join, left: &Stream, right: &Stream) -> Result<JoinSpec> {
+        let rows = left.rows.max(right.rows);
+        let width = row_bytes(&left.schema).max(row_bytes(&right.schema));
+        let buckets = match join.on.keys.is_empty() {
+            true => 1,
+            false => self.buckets_for(rows, 3 * width + TABLE_ROW_BYTES),
+        };
+        let side =
+            |stream: &Stream, keys: Vec<&Expr>| -> Result<(Arc<ExchangeSpec>, Vec<DataType>)> {
+                let keys = keys.into_iter().map(|key| bind(key, &stream.schema));
+                let keys = keys.collect::<Result<Vec<_>>>()?;
+                let types = keys.iter().map(|key| plain_type(key.data_type()).clone());
+                let types: Vec<DataType> = types.collect();
+                let spec = ExchangeSpec::new(&stream.schema, keys, RowOrder::Forgotten, buckets);
+                Ok((Arc::new(spec), types))
+            };
+        let (left, types) = side(left, join.on.keys.iter().map(|(left, _)| left).collect())?;
+        let (right, _) = side(right, join.on.keys.iter().map(|(_, right)| right).collect())?;
+        let pairs = join.pair_schema().clone();
+        let condition = join.on.condition.as_ref();
+        Ok(JoinSpec {
+            kind: join.on.kind,
+            condition: condition.map(|condition| bind_predicate(condition, &pairs)).transpose()?,
+            sides: [left, right],
+            coder: KeyCoder::new(types, join.on.nulls_equal),
+            pairs,
+            output: join.schema(),
+            table_memory: self.options.memory / (2 * (self.options.threads + 1)),
+        })
+    }
+
+    /// The side that is so small that all tasks can share a table of it, and whose rows need not be kept.
+    fn shared_side(&self, spec: &JoinSpec, left: &Stream, right: &Stream) -> Option<Side> {
+        let bytes_max = (self.options.memory as u64 / SHARED_SHARE).min(SHARED_BYTES_MAX);
+        let bytes = |stream: &Stream| {
+            stream.rows.saturating_mul(3 * row_bytes(&stream.schema) + TABLE_ROW_BYTES)
+        };
+        let can = |side: Side| match side {
+            Side::Left => !spec.kind.keeps_left() && spec.kind != JoinKind::Semi,
+            Side::Right => !spec.kind.keeps_right(),
+        };
+        let sizes = [(bytes(left), Side::Left), (bytes(right), Side::Right)];
+        let small = sizes.into_iter().filter(|(bytes, side)| *bytes <= bytes_max && can(*side));
+        small.min_by_key(|(bytes, _)| *bytes).map(|(_, side)| side)
+    }
+
+    fn broadcast(
+        &mut self,
+        spec: Arc<JoinSpec>,
+        build: Side,
+        small: Stream,
+        large: Stream,
+    ) -> Result<Stream> {
+        let rows = large.rows.max(small.rows);
+        let input = self.collect(small)?;
+        let input = self.tasks_of(input);
+        let output = spec.output.clone();
+        let broadcast = Arc::new(Broadcast::new(spec, build));
+        let stage = self.graph.push(Arc::new(BuildTable { input, broadcast: broadcast.clone() }));
+        let op = BlockOp::Probe(broadcast, StageTasks { stage, tasks: 1 });
+        Ok(Stream { rows, ..large.with_op(op, Some(output)) })
+    }
+
+    fn join_buckets(&mut self, spec: Arc<JoinSpec>, left: Stream, right: Stream) -> Result<Stream> {
+        let rows = left.rows.max(right.rows);
+        let inputs = vec![
+            self.exchange(left, spec.sides[0].clone())?,
+            self.exchange(right, spec.sides[1].clone())?,
+        ];
+        let (schema, buckets) = (spec.output.clone(), spec.sides[0].buckets());
+        let origin = StreamOrigin { inputs, buckets, work: Arc::new(JoinBuckets(spec)) };
+        Ok(Stream::of(Origin::Buckets(origin), schema, rows))
+    }
+}
+
+/// The bytes of a row, about: texts are taken for short ones.
+fn row_bytes(schema: &Schema) -> u64 {
+    let width = |data_type: &DataType| data_type.primitive_width().unwrap_or(24) as u64;
+    schema.fields().iter().map(|field| width(field.data_type())).sum()
+}
