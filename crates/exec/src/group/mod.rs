@@ -30,6 +30,7 @@ pub(crate) use combine::combine;
 pub(crate) use finish::finish_bucket;
 pub(crate) use interner::hash_bytes;
 pub(crate) use key_column::{bit_width as key_width, bits as key_bits};
+pub(crate) use packed::mix;
 pub(crate) use partial::PartialAggregate;
 pub(crate) use radix::Radix;
 pub(crate) use scatter::{SCATTER_ROW_BYTES, scatter};

@@ -10,7 +10,7 @@ use arrow::row::{RowConverter, Rows, SortField};
 use dframe_core::Result;
 use dframe_expr::plain;
 
-use crate::group::{hash_bytes, key_bits, key_width};
+use crate::group::{hash_bytes, key_bits, key_width, mix};
 use crate::sort::canonical;
 
 /// Makes keys of these types comparable.
@@ -109,7 +109,5 @@ fn packed(keys: &[ArrayRef], widths: &[u32], rows: usize) -> Result<Vec<u64>> {
 
 /// Buckets are cut by another hash, so that all of its bits are good within one.
 fn hash_word(word: u64) -> u64 {
-    let product =
-        u128::from(word ^ 0x243f_6a88_85a3_08d3) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-    (product >> 64) as u64 ^ product as u64
+    mix(word ^ 0x243f_6a88_85a3_08d3, 0xf39c_c060_5ced_c835)
 }
