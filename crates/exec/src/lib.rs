@@ -14,6 +14,7 @@ mod group;
 mod join;
 mod lower;
 mod pipeline;
+mod shuffle;
 mod sort;
 mod stage;
 mod tail;

@@ -5,15 +5,12 @@
 //! | `Leaf`    | blockwise  | reads a partition, unit by unit, into a [`Fold`]              |
 //! | `Refold`  | blockwise  | reads a chunk of an earlier stage into a [`Fold`]             |
 //! | `Combine` | tree       | merges the groups of a few chunks                             |
-//! | `Shuffle` | shuffle    | reads its bucket of all chunks of one or more stages          |
-//! | `Stream`  | shuffle    | reads its bucket of all chunks, through operators, into a [`Fold`] |
 //! | `Concat`  | blockwise  | hands on a chunk of one of several stages                     |
 //! | `Gather`  | tree       | takes all chunks through the merger's steps, into one chunk   |
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Event, Fetched, Reservation, Result};
 use dframe_plan::{ScanRequest, ScanUnit, ScannedBatch, Source};
@@ -21,7 +18,7 @@ use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, Ta
 
 use crate::exchange::{Exchange, ExchangeSpec};
 use crate::fold::{Collect, Fold};
-use crate::group::{GroupSpec, PartialAggregate, combine, finish_bucket};
+use crate::group::{GroupSpec, PartialAggregate, combine};
 use crate::pipeline::{self, BlockOp};
 use crate::sort::{SortRun, SortSpec};
 use crate::tail::{self, TailOp};
@@ -79,11 +76,12 @@ pub(crate) struct Fused {
 
 impl Fused {
     /// What the operators need besides the input. Those stages hand over empty chunks.
-    fn after(&self) -> Vec<Dependency> {
+    pub(crate) fn after(&self) -> Vec<Dependency> {
         self.ops.iter().filter_map(BlockOp::after).map(StageTasks::all).collect()
     }
 
-    fn name(&self, input: &'static str) -> String {
+    /// A stage's name, which begins with its input's.
+    pub(crate) fn name(&self, input: &'static str) -> String {
         let ops = self.ops.iter().map(BlockOp::name);
         let names: Vec<_> = [input].into_iter().chain(ops).chain([self.fold.name()]).collect();
         names.join(" + ")
@@ -91,13 +89,14 @@ impl Fused {
 }
 
 /// A [`Fused`] at work.
-struct Folding {
+pub(crate) struct Folding {
     fused: Arc<Fused>,
     fold: Option<Box<dyn Fold>>,
 }
 
 impl Folding {
-    fn new(fused: &Arc<Fused>) -> Self {
+    /// Nothing folded yet.
+    pub(crate) fn new(fused: &Arc<Fused>) -> Self {
         Self { fused: fused.clone(), fold: None }
     }
 
@@ -109,14 +108,15 @@ impl Folding {
     }
 
     /// Takes one batch in, and says whether more are wanted.
-    fn push(&mut self, mut batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
+    pub(crate) fn push(&mut self, mut batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
         let fused = self.fused.clone();
         batch.position += fused.first_position;
         let fold = self.fold(context)?;
         pipeline::run(&fused.ops, batch, &mut |batch| fold.push(batch, context))
     }
 
-    fn finish(mut self, context: &TaskContext) -> Result<Chunk> {
+    /// The chunk.
+    pub(crate) fn finish(mut self, context: &TaskContext) -> Result<Chunk> {
         self.fold(context)?;
         self.fold.expect("started above").finish(context)
     }
@@ -375,161 +375,8 @@ impl StageTasks {
     }
 }
 
-/// What the tasks of a [`Shuffle`] do.
-pub(crate) trait BucketWork: Send + Sync {
-    /// A name for plans.
-    fn name(&self) -> &str;
-
-    /// Makes a chunk of bucket `bucket` of `inputs`, which has a chunk for each stage that is read.
-    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk>;
-}
-
-/// Finishes the groups of a bucket.
-pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
-
-impl BucketWork for FinishGroups {
-    fn name(&self) -> &str {
-        "finish groups"
-    }
-
-    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
-        finish_bucket(&self.0, Chunk::concat(inputs), bucket, context)
-    }
-}
-
-/// Works on each bucket of everything that some stages made.
-pub(crate) struct Shuffle {
-    /// The stages.
-    pub(crate) inputs: Vec<StageTasks>,
-    /// The number of buckets.
-    pub(crate) buckets: u32,
-    /// What is done with a bucket.
-    pub(crate) work: Arc<dyn BucketWork>,
-}
-
-impl Stage for Shuffle {
-    fn name(&self) -> &str {
-        self.work.name()
-    }
-
-    fn pattern(&self) -> Pattern {
-        Pattern::Shuffle
-    }
-
-    fn task_count(&self) -> usize {
-        self.buckets as usize
-    }
-
-    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        self.inputs.iter().map(|input| input.all()).collect()
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
-    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
-        let (work, inputs) = (self.work.clone(), self.inputs.clone());
-        Ok(finishing(move |chunks, context| {
-            work.run(index as u32, sides(&inputs, chunks), context)
-        }))
-    }
-}
-
-/// Makes rows of a bucket, batch by batch.
-pub(crate) trait BucketStream: Send + Sync {
-    /// A name for plans.
-    fn name(&self) -> &'static str;
-
-    /// Makes rows of bucket `bucket` of `inputs`, which has a chunk for each stage that is read. `emit`
-    /// takes them, and says whether more are wanted; so does what comes back.
-    fn stream(
-        &self,
-        bucket: u32,
-        inputs: Vec<Chunk>,
-        context: &TaskContext,
-        emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
-    ) -> Result<bool>;
-}
-
-/// Streams each bucket of everything that some stages made into a [`Fold`].
-pub(crate) struct Stream {
-    /// What is read, and what makes rows of it.
-    pub(crate) origin: StreamOrigin,
-    /// What is done with them.
-    pub(crate) fused: Arc<Fused>,
-    /// The stage's name.
-    pub(crate) name: String,
-}
-
-/// Buckets of some stages, and what makes rows of them.
-#[derive(Clone)]
-pub(crate) struct StreamOrigin {
-    /// The stages.
-    pub(crate) inputs: Vec<StageTasks>,
-    /// The number of buckets.
-    pub(crate) buckets: u32,
-    /// What makes rows.
-    pub(crate) work: Arc<dyn BucketStream>,
-}
-
-impl Stream {
-    /// A stage that takes what `origin` makes through `fused`.
-    pub(crate) fn new(origin: StreamOrigin, fused: Arc<Fused>) -> Self {
-        let name = fused.name(origin.work.name());
-        Self { origin, fused, name }
-    }
-}
-
-impl Stage for Stream {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn pattern(&self) -> Pattern {
-        Pattern::Shuffle
-    }
-
-    fn task_count(&self) -> usize {
-        self.origin.buckets as usize
-    }
-
-    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        let inputs = self.origin.inputs.iter().map(|input| input.all());
-        inputs.chain(self.fused.after()).collect()
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
-    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
-        let StreamOrigin { inputs, work, .. } = self.origin.clone();
-        let mut folding = Folding::new(&self.fused);
-        Ok(finishing(move |chunks, context| {
-            // Positions only have to grow from task to task, and within one.
-            let mut position = (index as u64) << TASK_POSITION_BITS;
-            let sides = sides(&inputs, chunks);
-            work.stream(index as u32, sides, context, &mut |rows| {
-                let next = position + rows.num_rows() as u64;
-                let batch = ScannedBatch { rows, position };
-                position = next;
-                folding.push(batch, context)
-            })?;
-            folding.finish(context)
-        }))
-    }
-}
-
 /// Rows of one task's input have positions below two to this.
-const TASK_POSITION_BITS: u32 = 36;
-
-/// A chunk for each of `inputs`, out of the chunks of all their tasks.
-fn sides(inputs: &[StageTasks], chunks: Vec<Chunk>) -> Vec<Chunk> {
-    let mut chunks = chunks.into_iter();
-    let side = |input: &StageTasks| Chunk::concat(chunks.by_ref().take(input.tasks));
-    inputs.iter().map(side).collect()
-}
+pub(crate) const TASK_POSITION_BITS: u32 = 36;
 
 /// The chunks of several stages as those of one.
 pub(crate) struct Concat {

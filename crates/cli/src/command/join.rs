@@ -17,9 +17,9 @@ use crate::query::{Context, Query, joined};
 #[derive(Args, Debug)]
 #[command(after_help = r#"Examples:
   dframe join trades.parquet companies.parquet --on ticker \
-      --columns "ticker, name, price*size as value" --sort "value desc" --limit 10
-  dframe join orders.parquet customers.parquet --left-on customer --right-on id --how left
-  dframe join left.parquet right.parquet --on id --condition "left.ts < right.ts" --how anti
+      --columns "ticker, name, price*size as value" --sort "value desc"
+  dframe join orders.parquet customers.parquet --left-on customer \
+      --right-on id --how left
 "#)]
 pub struct Join {
     /// The left table: a Parquet file, a directory of them, or a glob

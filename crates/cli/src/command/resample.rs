@@ -17,8 +17,8 @@ use crate::query::{Context, Query, joined};
 #[command(after_help = r#"Examples:
   dframe resample data/ticks.parquet --time ts --every 1m --by ticker \
       --agg "max(price) as high, min(price) as low, sum(size) as volume"
-  dframe resample data/ticks.parquet --time ts --every 5m --period 1h --closed right \
-      --label right --agg "sum(price*size)/sum(size) as vwap"
+  dframe resample data/ticks.parquet --time ts --every 5m --period 1h \
+      --closed right --label right --agg "sum(price*size)/sum(size) as vwap"
 "#)]
 pub struct Resample {
     /// What is read.

@@ -20,7 +20,7 @@ use super::probe::{Emit, Marks, Probe};
 use super::table::{JoinTable, building_bytes, building_bytes_of};
 use super::{JoinSpec, Side};
 use crate::group::{Radix, scatter};
-use crate::stage::BucketStream;
+use crate::shuffle::BucketStream;
 
 /// Bits by which a bucket that does not fit is cut again.
 const RECUT_BITS: u32 = 4;
@@ -216,7 +216,7 @@ impl Joining<'_, '_> {
         let mut block = Vec::new();
         while let Some(next) = batches.peek() {
             let bytes = next.as_ref().map_or(0, building_bytes);
-            let room = self.spec.table_memory.min(TABLE_BYTES_MAX).max(BLOCK_BYTES_MIN);
+            let room = self.spec.table_memory.clamp(BLOCK_BYTES_MIN, TABLE_BYTES_MAX);
             let full = !block.is_empty() && held.bytes() + bytes > room;
             if full || (!block.is_empty() && !held.try_grow(bytes)) {
                 break;

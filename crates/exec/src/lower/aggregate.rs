@@ -21,7 +21,8 @@ use dframe_expr::{AggregateCall, Expr, bind, col, lit, null, plain_type, when};
 use super::{Planner, Stream};
 use crate::group::{Call, CallInput, Emit, GroupSpec};
 use crate::pipeline::{BlockOp, COPY_COLUMN};
-use crate::stage::{Combine, FinishGroups, FoldSpec, StageTasks};
+use crate::shuffle::FinishGroups;
+use crate::stage::{Combine, FoldSpec, StageTasks};
 
 /// Chunks that a task of the tree reduce merges.
 const FAN_IN: usize = 8;

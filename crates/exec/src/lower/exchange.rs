@@ -12,7 +12,8 @@ use dframe_core::Result;
 
 use super::{Planner, Stream};
 use crate::exchange::ExchangeSpec;
-use crate::stage::{BucketWork, FoldSpec, Shuffle, StageTasks};
+use crate::shuffle::{BucketWork, Shuffle};
+use crate::stage::{FoldSpec, StageTasks};
 
 /// Buckets, at most: each is a batch of every partition's chunk.
 pub(super) const BUCKETS_MAX: u64 = 1024;

@@ -17,7 +17,8 @@ use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
 use crate::join::{Broadcast, BuildTable, JoinBuckets, JoinSpec, KeyCoder, Side};
 use crate::pipeline::BlockOp;
-use crate::stage::{StageTasks, StreamOrigin};
+use crate::shuffle::StreamOrigin;
+use crate::stage::StageTasks;
 
 /// One part in so many of the memory may be a table that all tasks share.
 const SHARED_SHARE: u64 = 16;

@@ -29,8 +29,9 @@ use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
 use crate::pipeline::BlockOp;
+use crate::shuffle::{self, StreamOrigin};
 use crate::sort::SortSpec;
-use crate::stage::{self, FoldSpec, Fused, Gather, Leaf, Refold, StreamOrigin};
+use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
 use crate::tail::TailOp;
 use crate::windows::WindowOp;
 
@@ -239,7 +240,9 @@ impl Planner<'_> {
                 let source = scan.source;
                 self.graph.push(Arc::new(Leaf { source, request, partitions, fused, name }))
             }
-            Origin::Buckets(origin) => self.graph.push(Arc::new(stage::Stream::new(origin, fused))),
+            Origin::Buckets(origin) => {
+                self.graph.push(Arc::new(shuffle::Stream::new(origin, fused)))
+            }
             Origin::Stage(input) => {
                 let tasks = self.graph.stages()[input].task_count();
                 let name = Refold::name(&fused);

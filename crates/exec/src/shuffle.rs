@@ -1,0 +1,171 @@
+//! The stages whose tasks each read their bucket of everything that some stages made.
+//!
+//! ```text
+//!   [`Shuffle`]   chunks, cut by key --a bucket of all--> BucketWork --> chunk
+//!   [`Stream`]    chunks, cut by key --a bucket of all--> BucketStream --batches--> operators --> fold
+//! ```
+//!
+//! How rows are cut is `exchange`'s business, what is done with a bucket an operator's.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use dframe_core::Result;
+use dframe_plan::ScannedBatch;
+use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
+
+use crate::group::{GroupSpec, finish_bucket};
+use crate::stage::{Folding, Fused, StageTasks, TASK_POSITION_BITS, finishing};
+
+/// What the tasks of a [`Shuffle`] do.
+pub(crate) trait BucketWork: Send + Sync {
+    /// A name for plans.
+    fn name(&self) -> &str;
+
+    /// Makes a chunk of bucket `bucket` of `inputs`, which has a chunk for each stage that is read.
+    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk>;
+}
+
+/// Finishes the groups of a bucket.
+pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
+
+impl BucketWork for FinishGroups {
+    fn name(&self) -> &str {
+        "finish groups"
+    }
+
+    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        finish_bucket(&self.0, Chunk::concat(inputs), bucket, context)
+    }
+}
+
+/// Works on each bucket of everything that some stages made.
+pub(crate) struct Shuffle {
+    /// The stages.
+    pub(crate) inputs: Vec<StageTasks>,
+    /// The number of buckets.
+    pub(crate) buckets: u32,
+    /// What is done with a bucket.
+    pub(crate) work: Arc<dyn BucketWork>,
+}
+
+impl Stage for Shuffle {
+    fn name(&self) -> &str {
+        self.work.name()
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Shuffle
+    }
+
+    fn task_count(&self) -> usize {
+        self.buckets as usize
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        self.inputs.iter().map(|input| input.all()).collect()
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
+        let (work, inputs) = (self.work.clone(), self.inputs.clone());
+        Ok(finishing(move |chunks, context| {
+            work.run(index as u32, sides(&inputs, chunks), context)
+        }))
+    }
+}
+
+/// Makes rows of a bucket, batch by batch.
+pub(crate) trait BucketStream: Send + Sync {
+    /// A name for plans.
+    fn name(&self) -> &'static str;
+
+    /// Makes rows of bucket `bucket` of `inputs`, which has a chunk for each stage that is read. `emit`
+    /// takes them, and says whether more are wanted; so does what comes back.
+    fn stream(
+        &self,
+        bucket: u32,
+        inputs: Vec<Chunk>,
+        context: &TaskContext,
+        emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
+    ) -> Result<bool>;
+}
+
+/// Streams each bucket of everything that some stages made into a [`Fold`].
+pub(crate) struct Stream {
+    /// What is read, and what makes rows of it.
+    pub(crate) origin: StreamOrigin,
+    /// What is done with them.
+    pub(crate) fused: Arc<Fused>,
+    /// The stage's name.
+    pub(crate) name: String,
+}
+
+/// Buckets of some stages, and what makes rows of them.
+#[derive(Clone)]
+pub(crate) struct StreamOrigin {
+    /// The stages.
+    pub(crate) inputs: Vec<StageTasks>,
+    /// The number of buckets.
+    pub(crate) buckets: u32,
+    /// What makes rows.
+    pub(crate) work: Arc<dyn BucketStream>,
+}
+
+impl Stream {
+    /// A stage that takes what `origin` makes through `fused`.
+    pub(crate) fn new(origin: StreamOrigin, fused: Arc<Fused>) -> Self {
+        let name = fused.name(origin.work.name());
+        Self { origin, fused, name }
+    }
+}
+
+impl Stage for Stream {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Shuffle
+    }
+
+    fn task_count(&self) -> usize {
+        self.origin.buckets as usize
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        let inputs = self.origin.inputs.iter().map(|input| input.all());
+        inputs.chain(self.fused.after()).collect()
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, index: usize) -> Result<Box<dyn Task>> {
+        let StreamOrigin { inputs, work, .. } = self.origin.clone();
+        let mut folding = Folding::new(&self.fused);
+        Ok(finishing(move |chunks, context| {
+            // Positions only have to grow from task to task, and within one.
+            let mut position = (index as u64) << TASK_POSITION_BITS;
+            let sides = sides(&inputs, chunks);
+            work.stream(index as u32, sides, context, &mut |rows| {
+                let next = position + rows.num_rows() as u64;
+                let batch = ScannedBatch { rows, position };
+                position = next;
+                folding.push(batch, context)
+            })?;
+            folding.finish(context)
+        }))
+    }
+}
+
+/// A chunk for each of `inputs`, out of the chunks of all their tasks.
+fn sides(inputs: &[StageTasks], chunks: Vec<Chunk>) -> Vec<Chunk> {
+    let mut chunks = chunks.into_iter();
+    let side = |input: &StageTasks| Chunk::concat(chunks.by_ref().take(input.tasks));
+    inputs.iter().map(side).collect()
+}
