@@ -15,7 +15,7 @@ use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, TaskContext};
 
 use crate::pipeline::{self, BlockOp};
-use crate::sort::{MergeRuns, SortSpec};
+use crate::sort::{MergeRuns, RUN_TAG, RunSlice, SortSpec};
 
 /// A step of the merger.
 #[derive(Clone, Debug)]
@@ -81,7 +81,9 @@ fn merge(
     context: &TaskContext,
 ) -> Result<MergeRuns> {
     let chunks = chunks.collect::<Result<Vec<Chunk>>>()?;
-    MergeRuns::new(spec, Chunk::concat(chunks).into_parts(), context)
+    let parts = Chunk::concat(chunks).into_parts().into_iter();
+    let runs = parts.filter(|part| part.tag() == RUN_TAG).map(RunSlice::whole).collect();
+    MergeRuns::new(spec, runs, context.budget.limit() / 2, context)
 }
 
 /// The batches of an iterator that is made when the first one is asked for.

@@ -149,6 +149,12 @@ impl Part {
         PartReader { part: self.clone(), places: self.labels.places(bucket), takes: false }
     }
 
+    /// The batches at some positions, in order.
+    pub fn read_batches(self: &Arc<Self>, places: Range<usize>) -> PartReader {
+        let end = places.end.min(self.labels.bytes.len());
+        PartReader { part: self.clone(), places: Places::All(places.start..end), takes: false }
+    }
+
     /// As [`Part::read`], for a reader that comes only once: the memory of each batch is given back to
     /// the budget when it is handed out, and is the reader's from then on.
     pub fn take(self: &Arc<Self>, bucket: Option<u32>) -> PartReader {

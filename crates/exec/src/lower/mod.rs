@@ -30,7 +30,7 @@ use dframe_runtime::TaskGraph;
 
 use crate::pipeline::BlockOp;
 use crate::shuffle::{self, StreamOrigin};
-use crate::sort::SortSpec;
+use crate::sort::{MergeRanges, SortSpec, Threshold};
 use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
 use crate::tail::TailOp;
 use crate::windows::WindowOp;
@@ -102,6 +102,13 @@ const PARTITION_ROWS: u64 = 4 << 20;
 /// Positions of rows within one input of a union stay below two to this.
 const UNION_POSITION_BITS: u32 = 53;
 
+/// Sorted rows that one merger takes on; more are merged by ranges, in tasks.
+const MERGED_ALONE: u64 = 256 << 10;
+/// Rows of such a range.
+const RANGE_ROWS: u64 = 64 << 10;
+/// The ranges at most.
+const RANGES_MAX: u64 = 1024;
+
 impl Planner<'_> {
     fn stream(&mut self, plan: &LogicalPlan) -> Result<Stream> {
         match plan {
@@ -163,9 +170,17 @@ impl Planner<'_> {
             limit,
             run_memory: self.options.memory / (2 * (self.options.threads + 1)),
             schema: schema.clone(),
+            threshold: Threshold::default(),
         });
         let rows = stream.rows.min(limit.unwrap_or(u64::MAX));
         let stage = self.fold(stream, FoldSpec::Sort(spec.clone()))?;
+        if limit.is_none() && rows > MERGED_ALONE {
+            let ranges = rows.div_ceil(RANGE_ROWS).min(RANGES_MAX) as u32;
+            let inputs = vec![self.tasks_of(stage)];
+            let work = Arc::new(MergeRanges::new(spec, ranges));
+            let origin = StreamOrigin { inputs, buckets: ranges, work };
+            return Ok(Stream::of(Origin::Buckets(origin), schema, rows));
+        }
         let mut sorted = Stream::of_stage(stage, schema, rows);
         sorted.tail.push(TailOp::Merge(spec));
         Ok(sorted)

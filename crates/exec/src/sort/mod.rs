@@ -1,0 +1,60 @@
+//! External merge sort: sorted runs per partition, merged by ranges of the key, in parallel.
+//!
+//! ```text
+//!   partition --> SortRun --> run, index      a run: batches in order, in memory or spilled
+//!   partition --> SortRun --> run, index      an index: the first key of each batch
+//!                               |
+//!            indexes --> cuts --+--> range 0: MergeRuns --> batches    a task per range of keys
+//!                               +--> range 1: MergeRuns --> batches
+//! ```
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | `keys` | what is compared, and how do two rows compare? |
+//! | `order` | in which order do these rows come? Keys packed into as few bits as the values need |
+//! | `gather` | copies of rows in that order |
+//! | `run` | rows of one task, in order, in pieces that fit |
+//! | `merge` | runs to one stream, with bounded fan-in |
+//! | `ranges` | where runs are cut, so that several tasks can merge |
+//! | `external` | all of that within one task |
+//!
+//! Equal rows keep the order of the input: runs are numbered in that order. A limit cuts every run, so
+//! that the first `k` rows of a large input need memory for `k` rows only. Nothing here knows stages.
+
+mod external;
+mod gather;
+mod keys;
+mod merge;
+mod order;
+mod ranges;
+mod run;
+mod threshold;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::SchemaRef;
+use dframe_expr::BoundExpr;
+
+#[allow(unused_imports, reason = "for operators that sort within a task")]
+pub(crate) use external::ExternalSort;
+pub(crate) use keys::canonical;
+pub(crate) use merge::{MergeRuns, RunSlice};
+pub(crate) use ranges::MergeRanges;
+pub(crate) use run::{RUN_TAG, SortRun};
+pub(crate) use threshold::Threshold;
+
+/// What to sort by, bound to the input.
+#[derive(Debug)]
+pub(crate) struct SortSpec {
+    /// The keys.
+    pub(crate) keys: Vec<BoundExpr>,
+    /// The direction and the place of NULLs, per key.
+    pub(crate) options: Vec<SortOptions>,
+    /// Only the first so many rows are wanted.
+    pub(crate) limit: Option<u64>,
+    /// Memory that a task may use to make or merge runs.
+    pub(crate) run_memory: usize,
+    /// The columns.
+    pub(crate) schema: SchemaRef,
+    /// With a limit: what rows of all tasks must come before.
+    pub(crate) threshold: Threshold,
+}

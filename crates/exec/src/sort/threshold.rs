@@ -1,0 +1,158 @@
+//! The key that a row must come before to be among the first `k`, within a task and between tasks.
+//!
+//! ```text
+//!   task: k rows kept --> key of the last --> Threshold (the best of all tasks) --> scans, other tasks
+//! ```
+//!
+//! Within a task, a later row with the same key comes after it. Between tasks nothing is known of who comes
+//! first, so rows with the same key stay.
+
+use std::cmp::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering as Memory};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, Scalar};
+use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
+use arrow::compute::{SortOptions, filter_record_batch, is_null, or_kleene, prep_null_mask_filter};
+use arrow::datatypes::{DataType, Int32Type};
+use dframe_core::Result;
+use dframe_expr::plain;
+
+use super::SortSpec;
+use super::keys::KeyComparator;
+
+/// The best key that `k` rows of one task come up to, shared by all tasks.
+#[derive(Debug, Default)]
+pub(crate) struct Threshold {
+    version: AtomicU64,
+    keys: Mutex<Option<Vec<ArrayRef>>>,
+}
+
+impl Threshold {
+    /// The keys of a row; at least `k` rows come before or with it.
+    pub(crate) fn keys(&self) -> Option<Vec<ArrayRef>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Grows when the keys change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Memory::Acquire)
+    }
+
+    fn offer(&self, keys: &[ArrayRef], options: &[SortOptions]) -> Result<()> {
+        let mut known = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let better = match &*known {
+            Some(known) => KeyComparator::new(keys, known, options)?.compare(0, 0).is_lt(),
+            None => true,
+        };
+        if better {
+            *known = Some(keys.to_vec());
+            self.version.fetch_add(1, Memory::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Drops rows that are not wanted any more.
+pub(super) struct LastWanted {
+    spec: Arc<SortSpec>,
+    /// The keys of the last row that this task keeps.
+    own: Option<Vec<ArrayRef>>,
+    shared: Option<Vec<ArrayRef>>,
+    seen: u64,
+}
+
+impl LastWanted {
+    pub(super) fn new(spec: &Arc<SortSpec>) -> Self {
+        Self { spec: spec.clone(), own: None, shared: None, seen: 0 }
+    }
+
+    /// The task has as many rows as are wanted; `row` is the last of them.
+    pub(super) fn is(&mut self, row: &RecordBatch) -> Result<()> {
+        let keys = self.spec.key_columns(row)?;
+        let keys: Vec<ArrayRef> = keys.iter().map(|key| plain(key)).collect::<Result<_>>()?;
+        self.spec.threshold.offer(&keys, &self.spec.options)?;
+        self.own = Some(keys);
+        Ok(())
+    }
+
+    /// The rows that may be among the first; `None` if there are none.
+    pub(super) fn wanted(&mut self, batch: &RecordBatch) -> Result<Option<RecordBatch>> {
+        if self.spec.limit.is_none() {
+            return Ok(Some(batch.clone()));
+        }
+        let version = self.spec.threshold.version();
+        if version != self.seen {
+            (self.shared, self.seen) = (self.spec.threshold.keys(), version);
+        }
+        let Some(bound) = self.shared.as_ref().or(self.own.as_ref()) else {
+            return Ok(Some(batch.clone()));
+        };
+        let first = self.spec.first_key(batch)?;
+        let Some(mask) = not_after(&first, &bound[0], self.spec.options[0])? else {
+            return self.strictly(batch.clone());
+        };
+        match mask.true_count() {
+            0 => Ok(None),
+            all if all == batch.num_rows() => self.strictly(batch.clone()),
+            _ => self.strictly(filter_record_batch(batch, &mask)?),
+        }
+    }
+
+    /// The rows that come before the task's own last one.
+    fn strictly(&self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let Some(own) = &self.own else { return Ok(Some(batch)) };
+        let keys = self.spec.key_columns(&batch)?;
+        let compare = KeyComparator::new(&keys, own, &self.spec.options)?;
+        let before = |row| Some(compare.compare(row, 0) == Ordering::Less);
+        let mask: BooleanArray = (0..batch.num_rows()).map(before).collect();
+        Ok(match mask.true_count() {
+            0 => None,
+            _ => Some(filter_record_batch(&batch, &mask)?),
+        })
+    }
+}
+
+impl SortSpec {
+    fn first_key(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        super::keys::comparable(&self.keys[0].evaluate_array(batch)?)
+    }
+}
+
+/// The rows of `column` that do not come after `bound`, a column of one row; `None` if that is not
+/// known without comparing row by row.
+fn not_after(
+    column: &ArrayRef,
+    bound: &ArrayRef,
+    options: SortOptions,
+) -> Result<Option<BooleanArray>> {
+    let simple = |data_type: &DataType| {
+        data_type.is_primitive() && !matches!(data_type, DataType::Interval(_))
+            || matches!(data_type, DataType::Utf8 | DataType::Binary)
+    };
+    if bound.is_null(0) || !simple(bound.data_type()) {
+        return Ok(None);
+    }
+    let (values, codes) = match super::keys::is_coded_text(column.data_type()) {
+        true => {
+            let dictionary = column.as_dictionary::<Int32Type>();
+            (dictionary.values().clone(), Some(dictionary.keys()))
+        }
+        false => (column.clone(), None),
+    };
+    let bound = Scalar::new(bound.clone());
+    let mut mask = match options.descending {
+        true => gt_eq(&values, &bound)?,
+        false => lt_eq(&values, &bound)?,
+    };
+    if let Some(codes) = codes {
+        mask = arrow::compute::take(&mask, codes, None)?.as_boolean().clone();
+    }
+    if mask.null_count() == 0 {
+        return Ok(Some(mask));
+    }
+    Ok(Some(match options.nulls_first {
+        true => or_kleene(&mask, &is_null(&mask)?)?,
+        false => prep_null_mask_filter(&mask),
+    }))
+}
