@@ -7,6 +7,7 @@
 //! A batch is taken through the whole chain before the next one is decoded, so it stays in the cache.
 //! Nothing here reads, spills or knows how many tasks there are.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, RecordBatchOptions};
@@ -18,8 +19,6 @@ use dframe_plan::ScannedBatch;
 
 use crate::join::Broadcast;
 use crate::stage::StageTasks;
-
-use crate::windows::WindowOp;
 
 /// A blockwise operator.
 #[derive(Clone, Debug)]
@@ -40,8 +39,25 @@ pub(crate) enum BlockOp {
     },
     /// What a join makes of each row, by a table that tasks share.
     Probe(Arc<Broadcast>, StageTasks),
-    /// Each row in each window of time that it is in.
-    Windows(WindowOp),
+    /// What an operator in a file of its own makes of each batch.
+    Map(Arc<dyn BlockMap>),
+}
+
+/// An operator that looks at one batch at a time.
+pub(crate) trait BlockMap: Debug + Send + Sync {
+    /// What it is called in plans.
+    fn name(&self) -> &'static str;
+
+    /// The columns that come out.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Hands what becomes of `batch` to `emit`, in pieces of bounded size; `emit` says whether more is wanted, and so
+    /// does what comes back.
+    fn map(
+        &self,
+        batch: &ScannedBatch,
+        emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
+    ) -> Result<bool>;
 }
 
 /// The name of the column that [`BlockOp::Expand`] adds.
@@ -63,7 +79,7 @@ impl BlockOp {
             BlockOp::Project { .. } => "project",
             BlockOp::Expand { .. } => "expand",
             BlockOp::Probe(..) => "probe join table",
-            BlockOp::Windows(_) => "windows",
+            BlockOp::Map(map) => map.name(),
         }
     }
 }
@@ -97,14 +113,8 @@ pub(crate) fn run(
         BlockOp::Probe(broadcast, _) => {
             broadcast.probe(batch, &mut |rows| run(rest, ScannedBatch { rows, position }, consume))
         }
-        BlockOp::Windows(windows) => {
-            for copy in 0..windows.copies() {
-                let Some(rows) = windows.copy(&batch.rows, copy)? else { continue };
-                if !run(rest, ScannedBatch { rows, position }, consume)? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
+        BlockOp::Map(map) => {
+            map.map(&batch, &mut |rows| run(rest, ScannedBatch { rows, position }, consume))
         }
     }
 }

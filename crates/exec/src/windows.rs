@@ -15,9 +15,10 @@ use arrow::compute::{filter_record_batch, is_not_null};
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
 use dframe_expr::{BoundExpr, BoundWindows, bind, plain};
+use dframe_plan::ScannedBatch;
 use dframe_plan::node::{Node, Windows};
 
-use crate::pipeline::batch_of;
+use crate::pipeline::{BlockMap, batch_of};
 
 /// What makes windows of batches.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl WindowOp {
     }
 
     /// The rows of copy `copy` that are in a window; `None` if there are none.
-    pub(crate) fn copy(&self, rows: &RecordBatch, copy: usize) -> Result<Option<RecordBatch>> {
+    fn copy(&self, rows: &RecordBatch, copy: usize) -> Result<Option<RecordBatch>> {
         let instants = plain(&self.instant.evaluate_array(rows)?)?;
         let starts = self.windows.starts(&instants, copy)?;
         if starts.null_count() == starts.len() {
@@ -59,5 +60,30 @@ impl WindowOp {
             Some(mask) => filter_record_batch(&batch, &mask)?,
             None => batch,
         }))
+    }
+}
+
+impl BlockMap for WindowOp {
+    fn name(&self) -> &'static str {
+        "windows"
+    }
+
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn map(
+        &self,
+        batch: &ScannedBatch,
+        emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
+    ) -> Result<bool> {
+        for copy in 0..self.copies() {
+            if let Some(rows) = self.copy(&batch.rows, copy)?
+                && !emit(rows)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

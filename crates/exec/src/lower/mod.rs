@@ -20,7 +20,6 @@ mod union;
 
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Event, Observer, Result};
 use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
@@ -28,9 +27,9 @@ use dframe_plan::node::Node;
 use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
-use crate::pipeline::BlockOp;
+use crate::pipeline::{BlockMap, BlockOp};
 use crate::shuffle::{self, StreamOrigin};
-use crate::sort::{MergeRanges, SortSpec, Threshold};
+use crate::sort::{MergeRanges, SortSpec};
 use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
 use crate::tail::TailOp;
 use crate::windows::WindowOp;
@@ -150,7 +149,7 @@ impl Planner<'_> {
                 let stream = self.stream(&windows.input)?;
                 let op = WindowOp::new(windows, &stream.schema)?;
                 let rows = stream.rows.saturating_mul(op.copies() as u64);
-                Ok(Stream { rows, ..stream.with_op(BlockOp::Windows(op), Some(windows.schema())) })
+                Ok(Stream { rows, ..stream.mapped(op) })
             }
             other => Err(Error::unsupported(format!("cannot execute {other:?}"))),
         }
@@ -159,19 +158,8 @@ impl Planner<'_> {
     fn sort(&mut self, stream: Stream, keys: &[SortKey], limit: Option<u64>) -> Result<Stream> {
         let stream = self.without_tail(stream)?;
         let schema = stream.schema.clone();
-        let bound = keys.iter().map(|key| bind(&key.expr, &schema)).collect::<Result<_>>()?;
-        let options = |key: &SortKey| SortOptions {
-            descending: key.descending,
-            nulls_first: key.nulls_first,
-        };
-        let spec = Arc::new(SortSpec {
-            keys: bound,
-            options: keys.iter().map(options).collect(),
-            limit,
-            run_memory: self.options.memory / (2 * (self.options.threads + 1)),
-            schema: schema.clone(),
-            threshold: Threshold::default(),
-        });
+        let run_memory = self.options.memory / (2 * (self.options.threads + 1));
+        let spec = Arc::new(SortSpec::new(keys, limit, run_memory, schema.clone())?);
         let rows = stream.rows.min(limit.unwrap_or(u64::MAX));
         let stage = self.fold(stream, FoldSpec::Sort(spec.clone()))?;
         if limit.is_none() && rows > MERGED_ALONE {
@@ -314,6 +302,12 @@ impl Stream {
             false => self.tail.push(TailOp::Block(op)),
         }
         self
+    }
+
+    /// The stream with an operator after it that looks at one batch at a time.
+    fn mapped(self, map: impl BlockMap + 'static) -> Self {
+        let schema = map.schema().clone();
+        self.with_op(BlockOp::Map(Arc::new(map)), Some(schema))
     }
 
     /// The rows of a stage, at most so many.

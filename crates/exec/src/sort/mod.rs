@@ -32,7 +32,8 @@ mod threshold;
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
-use dframe_expr::BoundExpr;
+use dframe_core::Result;
+use dframe_expr::{BoundExpr, SortKey, bind};
 
 #[allow(unused_imports, reason = "for operators that sort within a task")]
 pub(crate) use external::ExternalSort;
@@ -57,4 +58,31 @@ pub(crate) struct SortSpec {
     pub(crate) schema: SchemaRef,
     /// With a limit: what rows of all tasks must come before.
     pub(crate) threshold: Threshold,
+}
+
+impl SortSpec {
+    /// Sorts rows of `schema` by `keys`. NULLs inside of nested values come after all other values, wherever NULL
+    /// itself comes (as in PostgreSQL and DuckDB).
+    pub(crate) fn new(
+        keys: &[SortKey],
+        limit: Option<u64>,
+        run_memory: usize,
+        schema: SchemaRef,
+    ) -> Result<Self> {
+        let threshold = Threshold::default();
+        let mut spec = Self { keys: vec![], options: vec![], limit, run_memory, schema, threshold };
+        for SortKey { expr, descending, nulls_first } in keys {
+            let (bound, descending) = (bind(expr, &spec.schema)?, *descending);
+            let mut options = SortOptions { descending, nulls_first: *nulls_first };
+            if bound.data_type().is_nested() {
+                let null_or_not = SortOptions { descending: *nulls_first, nulls_first: false };
+                spec.keys.push(bind(&expr.clone().is_null(), &spec.schema)?);
+                spec.options.push(null_or_not);
+                options.nulls_first = descending;
+            }
+            spec.keys.push(bound);
+            spec.options.push(options);
+        }
+        Ok(spec)
+    }
 }
