@@ -164,7 +164,41 @@ const QUERIES: &[Query] = &[
         f.group_by(["many"]).agg([count_all().alias("n")]).sort(["n", "many"]).limit(50)
     }),
     ("distinct rows", false, |f| f.select(["small", "flag"]).distinct()),
+    ("distinct on", false, |f| f.distinct_on(["skewed", "small"])),
+    ("row index", true, |f| f.with_row_index("place", 1)),
+    ("row index of few", true, |f| {
+        f.filter(col("small").gt(0)).with_row_index("place", 0).limit(900)
+    }),
+    ("sample by fraction", true, |f| f.sample_fraction(0.3, 5)),
+    ("sample of so many", true, |f| f.filter(col("flag")).sample_n(321, 5)),
+    ("unpivot", true, |f| f.unpivot(["small", "float", "many"], ["row", "flag"])),
+    ("groups of unpivoted rows", false, |f| {
+        let long = f.unpivot(["small", "float", "many"], ["skewed", "row"]);
+        let first = [col("value").first(), col("value").max().alias("most"), col("row").last()];
+        long.group_by(["skewed", "variable"]).agg(first)
+    }),
+    ("explode", true, |f| f.select([col("row"), letters()]).explode(["letters"])),
+    ("groups of exploded rows", false, |f| {
+        let rows = f.select([col("row"), letters()]).explode(["letters"]);
+        rows.group_by([(col("row") % lit(50)).alias("k")]).agg([
+            count_all().alias("n"),
+            col("letters").first(),
+            col("row").last(),
+        ])
+    }),
+    ("value counts", true, |f| f.value_counts(["skewed"])),
+    ("union by name", false, |f| {
+        f.clone().select(["row", "small"]).union_by_name([f.select(["float", "row"])])
+    }),
+    ("pivot", false, |f| {
+        f.pivot_values("small", ["1", "-3", "NULL"], ["skewed"], col("many").sum())
+    }),
 ];
+
+/// Lists of nought to some sixty texts, at times NULL.
+fn letters() -> Expr {
+    col("text").concat(col("skewed")).call("string_split", [lit("e")]).alias("letters")
+}
 
 fn every_aggregate() -> Vec<Expr> {
     let mut exprs = vec![count_all().alias("n")];

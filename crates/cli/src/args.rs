@@ -15,7 +15,10 @@ use dframe::prelude::Session;
 use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
-use crate::command::{Count, Generate, GroupBy, Head, Join, Meta, Resample, Schema, Select, Tail};
+use crate::command::{
+    Count, Distinct, Generate, GroupBy, Head, Join, Meta, Resample, Sample, Schema, Select, Sort,
+    Tail,
+};
 
 /// Query files larger than memory with a few words
 ///
@@ -43,7 +46,10 @@ pub enum Command {
     GroupBy(GroupBy),
     Resample(Resample),
     Select(Select),
+    Sort(Sort),
+    Distinct(Distinct),
     Join(Join),
+    Sample(Sample),
     Schema(Schema),
     Head(Head),
     Tail(Tail),
@@ -78,7 +84,10 @@ impl Command {
             Command::GroupBy(args) => &args.output,
             Command::Resample(args) => &args.output,
             Command::Select(args) => &args.output,
+            Command::Sort(args) => &args.output,
+            Command::Distinct(args) => &args.output,
             Command::Join(args) => &args.output,
+            Command::Sample(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Head(args) => &args.output,
             Command::Tail(args) => &args.output,
@@ -94,7 +103,10 @@ impl Command {
             Command::GroupBy(args) => Some(&args.run),
             Command::Resample(args) => Some(&args.run),
             Command::Select(args) => Some(&args.run),
+            Command::Sort(args) => Some(&args.run),
+            Command::Distinct(args) => Some(&args.run),
             Command::Join(args) => Some(&args.run),
+            Command::Sample(args) => Some(&args.run),
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),
             Command::Count(args) => Some(&args.run),

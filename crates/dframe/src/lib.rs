@@ -51,6 +51,8 @@ mod join;
 mod observers;
 mod paths;
 pub mod prelude;
+mod reshape;
+mod rows;
 mod session;
 mod sink;
 mod stats;

@@ -85,6 +85,11 @@ impl ExchangeSpec {
         self.buckets
     }
 
+    /// Whether rows carry their positions.
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.order == RowOrder::Kept
+    }
+
     /// The number of the input's columns, which come first in the layout.
     pub(crate) fn columns(&self) -> usize {
         self.input.fields().len()

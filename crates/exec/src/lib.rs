@@ -9,15 +9,18 @@
 
 mod engine;
 mod exchange;
+mod explode;
 mod fold;
 mod group;
 mod join;
 mod lower;
 mod pipeline;
+mod row_numbers;
 mod shuffle;
 mod sort;
 mod stage;
 mod tail;
+mod unpivot;
 mod windows;
 
 pub use engine::{Engine, EngineOptions, ResultBatches};

@@ -51,6 +51,11 @@ pub(crate) trait BlockMap: Debug + Send + Sync {
     /// The columns that come out.
     fn schema(&self) -> &SchemaRef;
 
+    /// Whether more rows may come out than go in, so that their positions no longer tell their order.
+    fn grows(&self) -> bool {
+        false
+    }
+
     /// Hands what becomes of `batch` to `emit`, in pieces of bounded size; `emit` says whether more is wanted, and so
     /// does what comes back.
     fn map(
@@ -69,6 +74,15 @@ impl BlockOp {
         match self {
             BlockOp::Probe(_, stage) => Some(*stage),
             _ => None,
+        }
+    }
+
+    /// Whether more rows may come out than go in.
+    pub(crate) fn grows(&self) -> bool {
+        match self {
+            BlockOp::Map(map) => map.grows(),
+            BlockOp::Probe(..) => true,
+            _ => false,
         }
     }
 

@@ -53,6 +53,15 @@ impl FoldSpec {
         })
     }
 
+    /// Whether it asks for the order of rows.
+    pub(crate) fn needs_positions(&self) -> bool {
+        match self {
+            FoldSpec::Collect { .. } | FoldSpec::Sort(_) => false,
+            FoldSpec::Group(spec) => spec.needs_positions(),
+            FoldSpec::Exchange(spec) => spec.keeps_order(),
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             FoldSpec::Collect { .. } => "collect",

@@ -14,7 +14,8 @@ use dframe_core::Result;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, TaskContext};
 
-use crate::pipeline::{self, BlockOp};
+use crate::pipeline::{self, BlockMap, BlockOp};
+use crate::row_numbers::NumberOp;
 use crate::sort::{MergeRuns, RUN_TAG, RunSlice, SortSpec};
 
 /// A step of the merger.
@@ -31,6 +32,8 @@ pub(crate) enum TailOp {
     },
     /// A blockwise operator.
     Block(BlockOp),
+    /// Numbers rows in the order in which they come.
+    Number(NumberOp),
 }
 
 impl TailOp {
@@ -40,6 +43,7 @@ impl TailOp {
             TailOp::Merge(_) => "merge",
             TailOp::Slice { .. } => "limit",
             TailOp::Block(op) => op.name(),
+            TailOp::Number(op) => op.name(),
         }
     }
 }
@@ -70,6 +74,15 @@ pub(crate) fn run(
                 left: limit.unwrap_or(u64::MAX),
             }),
             TailOp::Block(op) => Box::new(batches.flat_map(move |batch| blockwise(&op, batch))),
+            TailOp::Number(op) => {
+                let mut place = 0;
+                Box::new(batches.map(move |batch| {
+                    let rows = batch?;
+                    let first = place;
+                    place += rows.num_rows() as u64;
+                    op.number(&rows, first)
+                }))
+            }
         };
     }
     batches

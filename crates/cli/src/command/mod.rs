@@ -1,27 +1,33 @@
 //! The subcommands, a file each: its flags, and how they become a query.
 
 mod count;
+mod distinct;
 mod generate;
 mod groupby;
 mod head;
 mod join;
 mod meta;
 mod resample;
+mod sample;
 mod schema;
 mod select;
+mod sort;
 mod tail;
 
 use dframe::Result;
 
 pub use count::Count;
+pub use distinct::Distinct;
 pub use generate::Generate;
 pub use groupby::GroupBy;
 pub use head::Head;
 pub use join::Join;
 pub use meta::Meta;
 pub use resample::Resample;
+pub use sample::Sample;
 pub use schema::Schema;
 pub use select::Select;
+pub use sort::Sort;
 pub use tail::Tail;
 
 use crate::args::Command;
@@ -33,6 +39,9 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::GroupBy(args) => groupby::run(&args, context),
         Command::Resample(args) => resample::run(&args, context),
         Command::Select(args) => select::run(&args, context),
+        Command::Sort(args) => sort::run(&args, context),
+        Command::Distinct(args) => distinct::run(&args, context),
+        Command::Sample(args) => sample::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Join(args) => join::run(&args, context),
         Command::Head(args) => head::run(&args, context),

@@ -23,15 +23,17 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Event, Observer, Result};
 use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
-use dframe_plan::node::Node;
 use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
+use crate::explode::ExplodeOp;
 use crate::pipeline::{BlockMap, BlockOp};
+use crate::row_numbers::NumberOp;
 use crate::shuffle::{self, StreamOrigin};
 use crate::sort::{MergeRanges, SortSpec};
 use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
 use crate::tail::TailOp;
+use crate::unpivot::UnpivotOp;
 use crate::windows::WindowOp;
 
 /// What the planner goes by.
@@ -145,6 +147,20 @@ impl Planner<'_> {
         match operator {
             Operator::Join(join) => self.join(join),
             Operator::Union(union) => self.union(union),
+            Operator::Explode(explode) => {
+                let stream = self.stream(&explode.input)?;
+                Ok(Stream { rows: u64::MAX, ..stream.mapped(ExplodeOp::new(explode)?) })
+            }
+            Operator::RowNumbers(numbers) => {
+                let stream = self.stream(&numbers.input)?;
+                Ok(stream.numbered(NumberOp::new(numbers)))
+            }
+            Operator::Unpivot(unpivot) => {
+                let stream = self.stream(&unpivot.input)?;
+                let op = UnpivotOp::new(unpivot, &stream.schema)?;
+                let rows = stream.rows.saturating_mul(unpivot.on.len() as u64);
+                Ok(Stream { rows, ..stream.mapped(op) })
+            }
             Operator::Windows(windows) => {
                 let stream = self.stream(&windows.input)?;
                 let op = WindowOp::new(windows, &stream.schema)?;
@@ -222,6 +238,10 @@ impl Planner<'_> {
 
     /// As [`Planner::fold`], for the rows after `before` other inputs of a union; counts its own.
     fn fold_from(&mut self, stream: Stream, fold: FoldSpec, before: &mut u64) -> Result<usize> {
+        let stream = match fold.needs_positions() && stream.ops.iter().any(BlockOp::grows) {
+            true => self.with_new_positions(stream)?,
+            false => stream,
+        };
         let Stream { origin, ops, .. } = stream;
         if let Origin::Union(inputs) = origin {
             return self.fold_each(inputs, &ops, &fold, before);
@@ -254,6 +274,13 @@ impl Planner<'_> {
         })
     }
 
+    /// The rows as those of a stage of their own, whose positions tell their order.
+    fn with_new_positions(&mut self, stream: Stream) -> Result<Stream> {
+        let (schema, rows) = (stream.before_tail.clone(), stream.rows);
+        let stage = self.fold(stream, FoldSpec::Collect { schema: schema.clone(), limit: None })?;
+        Ok(Stream::of_stage(stage, schema, rows))
+    }
+
     fn partitions(
         &self,
         scan: &Scan,
@@ -268,7 +295,10 @@ impl Planner<'_> {
             unit_bytes: self.unit_bytes(),
             partition_rows,
         };
-        let planned = scan.source.partitions(&request)?;
+        let mut planned = scan.source.partitions(&request)?;
+        if scan.filters.is_empty() {
+            count_rows(&mut planned.list);
+        }
         let units = || planned.list.iter().flat_map(|partition| &partition.units);
         self.options.observer.observe(&Event::PartitionsPlanned {
             partitions: planned.list.len(),
@@ -310,6 +340,22 @@ impl Stream {
         self.with_op(BlockOp::Map(Arc::new(map)), Some(schema))
     }
 
+    /// The stream with numbers of rows: by the tasks if their rows' places are known.
+    fn numbered(mut self, op: NumberOp) -> Self {
+        let places_are_known = match &self.origin {
+            Origin::Scan(scan) => {
+                scan.filters.is_empty() && self.ops.is_empty() && self.tail.is_empty()
+            }
+            _ => false,
+        };
+        if places_are_known {
+            return self.mapped(op);
+        }
+        self.schema = op.schema().clone();
+        self.tail.push(TailOp::Number(op));
+        self
+    }
+
     /// The rows of a stage, at most so many.
     fn of_stage(stage: usize, schema: SchemaRef, rows: u64) -> Self {
         Self::of(Origin::Stage(stage), schema, rows)
@@ -324,6 +370,15 @@ impl Stream {
             schema,
             rows,
         }
+    }
+}
+
+/// Gives each unit the number of rows before it as its position. Only where all rows are read.
+fn count_rows(partitions: &mut [Partition]) {
+    let mut rows = 0;
+    for unit in partitions.iter_mut().flat_map(|partition| &mut partition.units) {
+        unit.position = rows;
+        rows += unit.row_count();
     }
 }
 

@@ -8,8 +8,11 @@
 //! answers what any rule may ask of any node: which inputs, which expressions, which columns it needs,
 //! which conditions may pass it. It knows neither rules nor how it is executed.
 
+mod explode;
 mod join;
+mod row_numbers;
 mod union;
+mod unpivot;
 mod windows;
 
 use std::collections::HashSet;
@@ -21,18 +24,27 @@ use dframe_core::Result;
 use dframe_expr::Expr;
 
 use crate::logical::LogicalPlan;
+pub use explode::Explode;
 pub use join::{Join, JoinKind, JoinOn, PairNames, qualify};
+pub use row_numbers::{Numbers, RowNumbers};
 pub use union::Union;
+pub use unpivot::{Unpivot, UnpivotNames};
 pub use windows::Windows;
 
 /// The operators.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Operator {
+    /// A row for each element of a list.
+    Explode(Explode),
     /// Pairs of rows of two inputs.
     Join(Join),
+    /// Each row with its place, or a random number.
+    RowNumbers(RowNumbers),
     /// The rows of several inputs, one after the other.
     Union(Union),
+    /// A row for each of some columns.
+    Unpivot(Unpivot),
     /// Each row in each window of time that it is in.
     Windows(Windows),
 }
@@ -41,8 +53,11 @@ impl Operator {
     /// The operator behind its contract.
     pub fn node(&self) -> &dyn Node {
         match self {
+            Operator::Explode(explode) => explode,
             Operator::Join(join) => join,
+            Operator::RowNumbers(numbers) => numbers,
             Operator::Union(union) => union,
+            Operator::Unpivot(unpivot) => unpivot,
             Operator::Windows(windows) => windows,
         }
     }
