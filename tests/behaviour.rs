@@ -291,7 +291,7 @@ fn ten_thousand_files_need_few_open_files() {
     let run = |flags: &str| {
         let binary = env!("CARGO_BIN_EXE_dframe");
         let script =
-            format!("ulimit -n 256; exec {binary} {flags} --threads 4 --memory-limit 64MiB");
+            format!("ulimit -n 64; exec {binary} {flags} --threads 4 --memory-limit 64MiB");
         Command::new("sh").args(["-c", &script]).output().unwrap()
     };
     let path = folder.path().display();
@@ -308,6 +308,16 @@ fn ten_thousand_files_need_few_open_files() {
     let output = run(&format!("select {path} --columns n"));
     let in_order: String = (0..COUNT).map(|n| format!("{n}\n")).collect();
     assert!(String::from_utf8_lossy(&output.stdout) == format!("n\n{in_order}"));
+    let output = run(&format!("sort {path} --by n"));
+    let in_order: String = (0..COUNT).map(|n| format!("{n},{}\n", n % 7)).collect();
+    assert!(String::from_utf8_lossy(&output.stdout) == format!("n,k\n{in_order}"));
+    let output = run(&format!("distinct {path} --on k"));
+    let firsts: Vec<String> = (0..7).map(|n| format!("{n},{n}")).collect();
+    assert_eq!(rows(&output), firsts);
+    let output = run(&format!("join {path} {path} --on n --how semi"));
+    assert_eq!(rows(&output).len(), COUNT as usize, "{}", stderr(&output));
+    let output = run(&format!("sample {path} -n 1000"));
+    assert_eq!(rows(&output).len(), 1000, "{}", stderr(&output));
 }
 
 #[test]

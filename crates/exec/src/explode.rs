@@ -19,7 +19,7 @@ use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_plan::node::{Explode, Node};
 
-use crate::pipeline::{BlockMap, batch_of};
+use crate::pipeline::{BlockMap, RowChange, batch_of};
 
 /// Rows of a piece.
 const PIECE_ROWS: usize = 16 * 1024;
@@ -75,8 +75,8 @@ impl BlockMap for ExplodeOp {
         &self.schema
     }
 
-    fn grows(&self) -> bool {
-        true
+    fn row_change(&self) -> RowChange {
+        RowChange::More
     }
 
     fn map(

@@ -43,6 +43,17 @@ pub(crate) enum BlockOp {
     Map(Arc<dyn BlockMap>),
 }
 
+/// How many rows come out of an operator, and so what positions of rows are worth after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowChange {
+    /// A row for each row: it stays at its place.
+    None,
+    /// Some of the rows, in order: positions only tell the order.
+    Fewer,
+    /// More rows: positions of different batches overlap.
+    More,
+}
+
 /// An operator that looks at one batch at a time.
 pub(crate) trait BlockMap: Debug + Send + Sync {
     /// What it is called in plans.
@@ -51,9 +62,9 @@ pub(crate) trait BlockMap: Debug + Send + Sync {
     /// The columns that come out.
     fn schema(&self) -> &SchemaRef;
 
-    /// Whether more rows may come out than go in, so that their positions no longer tell their order.
-    fn grows(&self) -> bool {
-        false
+    /// How many rows come out of those that go in.
+    fn row_change(&self) -> RowChange {
+        RowChange::Fewer
     }
 
     /// Hands what becomes of `batch` to `emit`, in pieces of bounded size; `emit` says whether more is wanted, and so
@@ -77,12 +88,13 @@ impl BlockOp {
         }
     }
 
-    /// Whether more rows may come out than go in.
-    pub(crate) fn grows(&self) -> bool {
+    /// How many rows come out of those that go in.
+    pub(crate) fn row_change(&self) -> RowChange {
         match self {
-            BlockOp::Map(map) => map.grows(),
-            BlockOp::Probe(..) => true,
-            _ => false,
+            BlockOp::Project { .. } => RowChange::None,
+            BlockOp::Filter(_) | BlockOp::Expand { .. } => RowChange::Fewer,
+            BlockOp::Probe(..) => RowChange::More,
+            BlockOp::Map(map) => map.row_change(),
         }
     }
 

@@ -13,7 +13,7 @@ use dframe_core::Result;
 use dframe_plan::ScannedBatch;
 use dframe_plan::node::{Node, Numbers, RowNumbers};
 
-use crate::pipeline::{BlockMap, batch_of};
+use crate::pipeline::{BlockMap, RowChange, batch_of};
 
 /// What numbers the rows of batches whose places are known.
 #[derive(Clone, Debug)]
@@ -52,6 +52,10 @@ impl BlockMap for NumberOp {
 
     fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    fn row_change(&self) -> RowChange {
+        RowChange::None
     }
 
     fn map(

@@ -16,7 +16,7 @@ use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_plan::node::{Node, Unpivot};
 
-use crate::pipeline::{BlockMap, batch_of};
+use crate::pipeline::{BlockMap, RowChange, batch_of};
 
 /// Rows of a piece, about.
 const PIECE_ROWS: usize = 16 * 1024;
@@ -79,8 +79,8 @@ impl BlockMap for UnpivotOp {
         &self.schema
     }
 
-    fn grows(&self) -> bool {
-        true
+    fn row_change(&self) -> RowChange {
+        RowChange::More
     }
 
     fn map(

@@ -27,7 +27,7 @@ use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::TaskGraph;
 
 use crate::explode::ExplodeOp;
-use crate::pipeline::{BlockMap, BlockOp};
+use crate::pipeline::{BlockMap, BlockOp, RowChange};
 use crate::row_numbers::NumberOp;
 use crate::shuffle::{self, StreamOrigin};
 use crate::sort::{MergeRanges, SortSpec};
@@ -238,7 +238,7 @@ impl Planner<'_> {
 
     /// As [`Planner::fold`], for the rows after `before` other inputs of a union; counts its own.
     fn fold_from(&mut self, stream: Stream, fold: FoldSpec, before: &mut u64) -> Result<usize> {
-        let stream = match fold.needs_positions() && stream.ops.iter().any(BlockOp::grows) {
+        let stream = match fold.needs_positions() && grows(&stream.ops) {
             true => self.with_new_positions(stream)?,
             false => stream,
         };
@@ -342,10 +342,9 @@ impl Stream {
 
     /// The stream with numbers of rows: by the tasks if their rows' places are known.
     fn numbered(mut self, op: NumberOp) -> Self {
+        let stay = self.ops.iter().all(|op| op.row_change() == RowChange::None);
         let places_are_known = match &self.origin {
-            Origin::Scan(scan) => {
-                scan.filters.is_empty() && self.ops.is_empty() && self.tail.is_empty()
-            }
+            Origin::Scan(scan) => scan.filters.is_empty() && stay && self.tail.is_empty(),
             _ => false,
         };
         if places_are_known {
@@ -371,6 +370,10 @@ impl Stream {
             rows,
         }
     }
+}
+
+fn grows(ops: &[BlockOp]) -> bool {
+    ops.iter().any(|op| op.row_change() == RowChange::More)
 }
 
 /// Gives each unit the number of rows before it as its position. Only where all rows are read.

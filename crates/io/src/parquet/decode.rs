@@ -63,7 +63,8 @@ impl UnitBatches {
             reader: None,
             sources: columns.iter().map(|(_, source)| *source).collect(),
             schema: Arc::new(Schema::empty()),
-            batch_rows: wanted.batch_rows.max(1),
+            // Buffers are made for a whole batch, however few rows there are.
+            batch_rows: wanted.batch_rows.min(unit.row_count() as usize).max(1),
             remaining: unit.row_count(),
             unit: unit.clone(),
             path: file.path.clone(),

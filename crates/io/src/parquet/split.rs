@@ -123,6 +123,8 @@ impl<'a> Split<'a> {
 
     /// Cuts a range of a row group into units.
     fn add_range(&mut self, piece: &Piece<'_>, range: Range<u64>) -> Result<()> {
+        // Of the last row group only the pages with rows that are wanted.
+        let range = range.start..range.end.min(range.start.saturating_add(self.limit));
         let batch_rows = self.request.batch_rows as u64;
         let whole = range.end - range.start == piece.row_group.num_rows() as u64;
         let rows_max = self.unit_rows_max();
