@@ -131,6 +131,17 @@ const QUERIES: &[Query] = &[
             col("row").first().alias("first_row"),
         ])
     }),
+    ("all values, no keys", false, |f| f.agg(gathered())),
+    ("all values of few groups", false, |f| f.group_by(["skewed"]).agg(gathered())),
+    ("all values of many groups", false, |f| f.group_by(["many"]).agg(gathered())),
+    ("distinct and all values", false, |f| {
+        f.group_by(["small"]).agg([
+            col("skewed").count().distinct().alias("skewed_n"),
+            col("text").implode().distinct().alias("texts"),
+            col("many").median().distinct().alias("median"),
+            col("float").implode().alias("floats"),
+        ])
+    }),
     ("filters", false, |f| {
         f.filter(col("small").gt(lit(0)).and(col("skewed").is_not_null()))
             .group_by(["flag"])
@@ -222,6 +233,29 @@ fn every_aggregate() -> Vec<Expr> {
     exprs
 }
 
+/// Aggregates whose state is all values of a group.
+fn gathered() -> Vec<Expr> {
+    let shares = || [0.0, 0.01, 0.5, 0.9, 1.0];
+    let by_text = [SortKey::descending(col("text")), SortKey::ascending(col("small"))];
+    let by_float = [SortKey { nulls_first: true, ..SortKey::ascending(col("float")) }];
+    vec![
+        col("wide").median().alias("wide"),
+        col("float").quantiles(shares(), Interpolation::Linear).alias("floats"),
+        col("money").quantiles(shares(), Interpolation::Lower).alias("moneys"),
+        col("time").quantile(0.3, Interpolation::Midpoint).alias("time"),
+        col("text").median().alias("text"),
+        col("many").mode().alias("mode"),
+        col("text").mode().filter(col("small").gt(lit(0))).alias("text_mode"),
+        col("float").entropy().alias("entropy"),
+        col("small").implode().alias("list"),
+        col("text").implode().order_by(by_float).alias("by_float"),
+        col("float").implode().order_by(by_text).alias("by_text"),
+        col("skewed").string_agg("; ").alias("joined"),
+        count_all().alias("n"),
+        col("float").sum().alias("sum"),
+    ]
+}
+
 /// The rows as bytes that are equal only if every bit is, in order if `ordered`, else sorted.
 fn fingerprint(frame: &LazyFrame, ordered: bool) -> Vec<Vec<u8>> {
     let batches = frame.collect_batches().unwrap();
@@ -282,8 +316,16 @@ fn all_ways_give_the_same_rows() {
 }
 
 /// What must spill, whatever the plan: keys, aggregates with wide states, rows to be ordered.
-const HUNGRY: &[&str] =
-    &["a group per row", "all kinds of keys", "distinct aggregates", "sort", "stable sort"];
+const HUNGRY: &[&str] = &[
+    "a group per row",
+    "all kinds of keys",
+    "distinct aggregates",
+    "all values, no keys",
+    "all values of few groups",
+    "all values of many groups",
+    "sort",
+    "stable sort",
+];
 
 #[test]
 fn starved_runs_spill_and_give_the_same_rows() {

@@ -12,8 +12,8 @@ pub use crate::time_windows::{GroupByDynamic, Label};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
 pub use dframe_expr::{
-    Closed, Expr, SortKey, call, coalesce, col, corr, count_all, covar, greatest, least, len, lit,
-    null, when,
+    Closed, Expr, Interpolation, SortKey, call, coalesce, col, corr, count_all, covar, greatest,
+    least, len, lit, null, when,
 };
 pub use dframe_io::sink::Format;
 pub use dframe_plan::node::JoinKind;

@@ -71,8 +71,7 @@ pub fn call(name: impl Into<String>, args: impl IntoIterator<Item = Expr>) -> Ex
 
 /// The aggregate `function` of `args`.
 pub fn aggregate(function: AggregateFunction, args: Vec<Expr>) -> Expr {
-    let call = AggregateCall { function, args, distinct: false, filter: None, span: Span::NONE };
-    Expr::Aggregate(Arc::new(call))
+    Expr::Aggregate(Arc::new(AggregateCall::new(function, args)))
 }
 
 /// Begins `CASE WHEN condition THEN ..`.
@@ -442,7 +441,7 @@ impl Expr {
         })
     }
 
-    fn map_aggregate(self, change: impl FnOnce(&mut AggregateCall)) -> Expr {
+    pub(crate) fn map_aggregate(self, change: impl FnOnce(&mut AggregateCall)) -> Expr {
         match self {
             Expr::Aggregate(mut call) => {
                 change(Arc::make_mut(&mut call));

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, TimeUnit};
 use crate::aggregate::AggregateFunction;
 use crate::expr::{AggregateCall, BinaryOp, Column, Expr, Like, Literal, UnaryOp};
 use crate::kernel::text::to_text;
+use crate::sort_key::SortKey;
 
 impl Expr {
     /// The name of the column this expression makes: its alias, the column's name, or its text.
@@ -75,12 +76,27 @@ impl Display for AggregateCall {
         let distinct = if self.distinct { "DISTINCT " } else { "" };
         match (&self.function, self.args.is_empty()) {
             (AggregateFunction::Count, true) => write!(f, "{name}(*)")?,
-            _ => write!(f, "{name}({distinct}{})", List(&self.args))?,
+            _ => write!(f, "{name}({distinct}{}{})", List(&self.args), OrderBy(&self.order_by))?,
         }
         match &self.filter {
             Some(filter) => write!(f, " FILTER (WHERE {filter})"),
             None => Ok(()),
         }
+    }
+}
+
+/// ` ORDER BY key, key`, or nothing.
+struct OrderBy<'a>(&'a [SortKey]);
+
+impl Display for OrderBy<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (index, key) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { " ORDER BY " } else { ", " })?;
+            let direction = if key.descending { " DESC" } else { "" };
+            let nulls = if key.nulls_first { " NULLS FIRST" } else { "" };
+            write!(f, "{}{direction}{nulls}", key.expr)?;
+        }
+        Ok(())
     }
 }
 

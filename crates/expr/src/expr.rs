@@ -9,6 +9,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
 use crate::aggregate::AggregateFunction;
+use crate::sort_key::SortKey;
 
 /// A byte range in the text an expression was parsed from. Equality ignores it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,6 +144,8 @@ pub struct AggregateCall {
     pub args: Vec<Expr>,
     /// `DISTINCT`.
     pub distinct: bool,
+    /// `ORDER BY` within the call.
+    pub order_by: Vec<SortKey>,
     /// `FILTER (WHERE ...)`.
     pub filter: Option<Box<Expr>>,
     /// Where it was written.

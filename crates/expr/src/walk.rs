@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dframe_core::Result;
 
 use crate::expr::{AggregateCall, BinaryOp, Column, Expr, Like, Span};
+use crate::sort_key::SortKey;
 
 impl Expr {
     /// The direct sub-expressions, in the order of the text.
@@ -25,7 +26,10 @@ impl Expr {
                 .chain(otherwise.as_deref())
                 .collect(),
             Expr::Call { args, .. } => args.iter().collect(),
-            Expr::Aggregate(call) => call.args.iter().chain(call.filter.as_deref()).collect(),
+            Expr::Aggregate(call) => {
+                let keys = call.order_by.iter().map(|key| &key.expr);
+                call.args.iter().chain(keys).chain(call.filter.as_deref()).collect()
+            }
         }
     }
 
@@ -61,10 +65,12 @@ impl Expr {
             }
             Expr::Call { name, args, span } => Expr::Call { name, args: map_all(args, f)?, span },
             Expr::Aggregate(call) => {
-                let AggregateCall { function, args, distinct, filter, span } =
-                    Arc::unwrap_or_clone(call);
-                let (args, filter) = (map_all(args, f)?, map_option(filter, f)?);
-                Expr::Aggregate(Arc::new(AggregateCall { function, args, distinct, filter, span }))
+                let call = Arc::unwrap_or_clone(call);
+                let args = map_all(call.args, f)?;
+                let key = |key: SortKey| Ok(SortKey { expr: f(key.expr)?, ..key });
+                let order_by = call.order_by.into_iter().map(key).collect::<Result<_>>()?;
+                let filter = map_option(call.filter, f)?;
+                Expr::Aggregate(Arc::new(AggregateCall { args, order_by, filter, ..call }))
             }
         })
     }

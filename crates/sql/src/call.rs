@@ -4,21 +4,24 @@ use std::sync::Arc;
 
 use dframe_core::{Error, Result};
 use dframe_expr::aggregate::AggregateFunction;
-use dframe_expr::{AggregateCall, Expr, Span, function};
+use dframe_expr::{AggregateCall, Expr, SortKey, Span, function};
 use sqlparser::ast::{
-    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments,
+    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments,
 };
 
 use crate::convert::{Converter, Located};
 use crate::place::at;
+use crate::sort_key;
 
 /// The arguments of a call as converted.
+#[derive(Default)]
 struct Args {
     args: Vec<Expr>,
     distinct: bool,
     /// The only argument is `*`.
     all: bool,
+    order_by: Vec<SortKey>,
 }
 
 impl Converter<'_> {
@@ -33,7 +36,7 @@ impl Converter<'_> {
         let name = name.ok_or_else(|| self.unsupported("a qualified function name", span))?;
         let args = match node.args {
             FunctionArguments::List(list) => self.args(list, span)?,
-            _ => Args { args: vec![], distinct: false, all: false },
+            _ => Args::default(),
         };
         let filter = node.filter.map(|filter| self.expr(*filter)).transpose()?;
         let filter = filter.map(|filter| Box::new(filter.expr));
@@ -41,7 +44,8 @@ impl Converter<'_> {
             Some((function, distinct)) => {
                 let distinct = distinct || args.distinct;
                 check_all(&function, &args, distinct, span)?;
-                let call = AggregateCall { function, args: args.args, distinct, filter, span };
+                let Args { args, order_by, .. } = args;
+                let call = AggregateCall { function, args, distinct, order_by, filter, span };
                 Expr::Aggregate(Arc::new(call))
             }
             None => scalar(name, args, filter.is_some(), span)?,
@@ -67,9 +71,7 @@ impl Converter<'_> {
     }
 
     fn args(&self, list: FunctionArgumentList, span: Span) -> Result<Args> {
-        if let Some(clause) = list.clauses.first() {
-            return Err(self.unsupported(&format!("'{clause}' inside a call"), span));
-        }
+        let order_by = self.order_within(list.clauses, span)?;
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let mut args = vec![];
         let mut all = false;
@@ -87,8 +89,32 @@ impl Converter<'_> {
         }
         match all && !args.is_empty() {
             true => Err(at(Error::invalid_input("'*' must be the only argument"), span)),
-            false => Ok(Args { args, distinct, all }),
+            false => Ok(Args { args, distinct, all, order_by }),
         }
+    }
+}
+
+impl Converter<'_> {
+    /// The keys of an ORDER BY within a call.
+    fn order_within(
+        &self,
+        clauses: Vec<FunctionArgumentClause>,
+        span: Span,
+    ) -> Result<Vec<SortKey>> {
+        let mut keys = Vec::new();
+        for clause in clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(nodes) => {
+                    for node in nodes {
+                        keys.push(sort_key(self, node)?);
+                    }
+                }
+                other => {
+                    return Err(self.unsupported(&format!("'{other}' inside a call"), span));
+                }
+            }
+        }
+        Ok(keys)
     }
 }
 
@@ -118,9 +144,9 @@ fn scalar(name: String, args: Args, filtered: bool, span: Span) -> Result<Expr> 
     if name != "if" && !function::exists(&name) {
         return Err(unknown(&name, span));
     }
-    let error = if args.distinct || filtered {
+    let error = if args.distinct || filtered || !args.order_by.is_empty() {
         Error::invalid_input(format!("{name} is not an aggregate function"))
-            .remedy("leave out DISTINCT and FILTER")
+            .remedy("leave out DISTINCT, ORDER BY and FILTER")
     } else if args.all {
         Error::invalid_input(format!("{name}(*) has no meaning")).remedy("name a column")
     } else if name == "if" {
@@ -144,7 +170,7 @@ fn choice(args: Vec<Expr>, span: Span) -> Result<Expr> {
 
 /// The scalar function `name` of `args`, if there is one.
 pub(crate) fn call(name: &str, args: Vec<Expr>, span: Span) -> Result<Expr> {
-    scalar(name.to_string(), Args { args, distinct: false, all: false }, false, span)
+    scalar(name.to_string(), Args { args, ..Args::default() }, false, span)
 }
 
 fn unknown(name: &str, span: Span) -> Error {

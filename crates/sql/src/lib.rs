@@ -125,7 +125,7 @@ fn named(item: Located, text: &str) -> Result<Expr> {
     Err(error.span(range).in_text(text))
 }
 
-fn sort_key(converter: &Converter<'_>, node: ast::OrderByExpr) -> Result<SortKey> {
+pub(crate) fn sort_key(converter: &Converter<'_>, node: ast::OrderByExpr) -> Result<SortKey> {
     let Located { expr, span } = converter.expr(node.expr)?;
     if matches!(expr, Expr::Literal(_)) {
         let error = Error::invalid_input("a constant does not order rows");

@@ -14,6 +14,7 @@ use dframe_core::{Error, Result};
 use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 
 use super::combine::is_uncut;
+use super::large::LargeGroups;
 use super::partial::{TAG_RAW, TAG_STATES, hold};
 use super::radix::{Radix, UNCUT};
 use super::scatter::scatter;
@@ -25,6 +26,8 @@ use crate::fold::keep;
 const RECUT_BITS: u32 = 4;
 /// Rows of a batch of results.
 const OUTPUT_ROWS: usize = 32 * 1024;
+/// Bytes of a batch of results that may be long lists, about.
+const OUTPUT_BYTES: usize = 1 << 20;
 
 /// The results of bucket `bucket` of a chunk that [`super::combine`] or one task made.
 pub(crate) fn finish_bucket(
@@ -58,6 +61,12 @@ impl Finish<'_> {
         radix: Radix,
         output: &mut Vec<Arc<Part>>,
     ) -> Result<()> {
+        if self.spec.keys.is_empty()
+            && self.spec.gathers()
+            && bytes_of(parts, bucket) > HELD_BYTES_MAX
+        {
+            return self.large_groups(parts, bucket, radix, output);
+        }
         let mut state = GroupState::new(self.spec)?;
         let mut held = self.context.budget.reservation();
         let expected = raw_rows(parts, bucket) / 2;
@@ -69,12 +78,31 @@ impl Finish<'_> {
             self.context.cancel.check()?;
             self.fold(&mut state, tag, &batch)?;
             if !hold(&mut held, state.memory())? {
+                if self.spec.gathers() && state.len() == 1 {
+                    drop((batches, state, held));
+                    return self.large_groups(parts, bucket, radix, output);
+                }
                 let next = self.recut(state, batches, radix)?;
                 drop(held);
                 return self.smaller_buckets(next, output);
             }
         }
         self.emit(state, held, output)
+    }
+
+    /// Finishes a bucket that is one group, or mostly one.
+    fn large_groups(
+        &self,
+        parts: &[Arc<Part>],
+        bucket: u32,
+        radix: Radix,
+        output: &mut Vec<Arc<Part>>,
+    ) -> Result<()> {
+        if LargeGroups::new(self.spec, self.context, parts, bucket).finish(output)? {
+            return Ok(());
+        }
+        let next = self.recut(GroupState::new(self.spec)?, batches_of(parts, bucket), radix)?;
+        self.smaller_buckets(next, output)
     }
 
     fn fold(&self, state: &mut GroupState, tag: u32, batch: &RecordBatch) -> Result<()> {
@@ -91,10 +119,15 @@ impl Finish<'_> {
         output: &mut Vec<Arc<Part>>,
     ) -> Result<()> {
         let columns = state.into_output()?;
+        let rows = match self.spec.gathers() {
+            true => (OUTPUT_BYTES / (columns.bytes() / columns.len().max(1)).max(1)).max(1),
+            false => OUTPUT_ROWS,
+        };
+        let rows = rows.min(OUTPUT_ROWS);
         let mut start = 0;
         let mut batches = Vec::new();
         while start < columns.len() {
-            let end = (start + OUTPUT_ROWS).min(columns.len());
+            let end = (start + rows).min(columns.len());
             batches.push((0, columns.batch(start..end)?));
             start = end;
         }
@@ -113,7 +146,7 @@ impl Finish<'_> {
         rest: impl Iterator<Item = Result<(u32, RecordBatch)>>,
         radix: Radix,
     ) -> Result<(Vec<Arc<Part>>, Radix)> {
-        let next = radix.next(RECUT_BITS).filter(|_| state.len() > 1).ok_or_else(too_large)?;
+        let next = radix.next(RECUT_BITS).filter(|_| state.len() != 1).ok_or_else(too_large)?;
         let store = &self.context.store;
         let mut states = store.spill_writer(TAG_STATES, self.spec.state_schema())?;
         let mut raw = store.spill_writer(TAG_RAW, self.spec.raw_schema())?;
@@ -165,12 +198,19 @@ fn raw_rows(parts: &[Arc<Part>], bucket: u32) -> usize {
     raw.map(|part| part.bucket_rows(bucket) as usize).sum()
 }
 
+fn bytes_of(parts: &[Arc<Part>], bucket: u32) -> u64 {
+    parts.iter().map(|part| part.bucket_bytes(bucket)).sum()
+}
+
+/// A group of more bytes is not copied into one place when it is all there is.
+const HELD_BYTES_MAX: u64 = 16 << 20;
+
 /// Bytes of batches that are cut together, so that the pieces are not too small.
 const RECUT_BYTES: usize = 2 << 20;
 
 /// The batches of a bucket with their parts' tags. A part's buckets are slices of the same memory, so
 /// none is given back before all are read; a part in the way is spilled.
-fn batches_of(
+pub(super) fn batches_of(
     parts: &[Arc<Part>],
     bucket: u32,
 ) -> impl Iterator<Item = Result<(u32, RecordBatch)>> {
@@ -180,7 +220,7 @@ fn batches_of(
     })
 }
 
-fn too_large() -> Error {
+pub(super) fn too_large() -> Error {
     Error::over_budget("the state of a single group does not fit the memory limit")
         .operator("aggregate")
         .remedy("raise --memory-limit")

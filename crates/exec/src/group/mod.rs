@@ -16,6 +16,7 @@ mod finish;
 mod interned;
 mod interner;
 mod key_column;
+mod large;
 mod packed;
 mod partial;
 mod radix;

@@ -9,7 +9,8 @@
 //!                +--> RawRows --------> rows by bucket, not aggregated at all
 //! ```
 //!
-//! Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
+//! States that are all values of their groups are always cut: no step of the tree reduce would make them
+//! smaller, so that there is none. Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
 //! when rows share groups; a task finds out from its own rows and changes its ways for good.
 
 use std::sync::Arc;
@@ -40,6 +41,8 @@ const SAMPLE_GROUPS: usize = 128 * 1024;
 const UNIQUE_SHARE_MAX: f64 = 0.5;
 /// A state larger than this has left the cache, and is cut.
 const STATE_BYTES_MAX: usize = 64 << 20;
+/// Gathered values are handed over in pieces that fit everywhere.
+const GATHERED_BYTES_MAX: usize = 32 << 20;
 
 /// Folds the rows of one partition.
 pub(crate) struct PartialAggregate {
@@ -75,6 +78,9 @@ impl PartialAggregate {
         self.rows += rows.len as u64;
         let groups = state.len();
         let refused = !hold(&mut self.held, state.memory())?;
+        if self.spec.gathers() && (refused || state.memory() > GATHERED_BYTES_MAX) {
+            return self.flush_states(context);
+        }
         if self.spec.keys.is_empty() {
             return Ok(());
         }
@@ -116,7 +122,8 @@ impl Fold for PartialAggregate {
         match self.mode {
             Mode::Raw(mut cutter) => self.parts.extend(cutter.flush(context)?),
             Mode::Aggregate(state) => {
-                let cut = !self.parts.is_empty() || state.len() > UNCUT_GROUPS_MAX;
+                let large = state.len() > UNCUT_GROUPS_MAX || self.spec.gathers();
+                let cut = !self.parts.is_empty() || large;
                 if state.len() > 0 {
                     self.parts.push(match cut {
                         true => cut_states(*state, self.radix, &mut self.held, context)?,

@@ -119,6 +119,11 @@ impl GroupSpec {
         self.calls.iter().any(needs)
     }
 
+    /// Whether any call's state is all values of a group, so that aggregating first makes nothing smaller.
+    pub(crate) fn gathers(&self) -> bool {
+        self.calls.iter().any(|call| call.aggregate.gathers())
+    }
+
     /// The raw layout.
     pub(crate) fn raw_schema(&self) -> SchemaRef {
         let mut fields = self.key_fields();

@@ -126,6 +126,12 @@ impl GroupState {
         Ok(Columns { table: self.table, values, schema: self.spec.output.clone() })
     }
 
+    /// The results of the calls.
+    pub(crate) fn into_results(mut self) -> Result<Vec<ArrayRef>> {
+        self.touch_all()?;
+        self.accumulators.iter_mut().map(|state| state.finish()).collect()
+    }
+
     /// Tells every accumulator how many groups there are, also those that saw no row.
     fn touch_all(&mut self) -> Result<()> {
         let none = GroupedRows {
@@ -201,6 +207,11 @@ impl Columns {
     /// The number of groups.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
+    }
+
+    /// The bytes of the states or results.
+    pub(crate) fn bytes(&self) -> usize {
+        self.values.iter().map(|values| values.get_array_memory_size()).sum()
     }
 
     /// The layout.

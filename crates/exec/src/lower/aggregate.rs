@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use dframe_core::{Error, Result};
-use dframe_expr::aggregate::{AggregateFunction, BoundAggregate};
-use dframe_expr::{AggregateCall, Expr, bind, col, lit, null, plain_type, when};
+use dframe_expr::aggregate::{AggregateFunction, BoundAggregate, PreparedCall};
+use dframe_expr::{AggregateCall, Expr, SortKey, UnaryOp, bind, col, lit, null, when};
 
 use super::{Planner, Stream};
 use crate::group::{Call, CallInput, Emit, GroupSpec};
@@ -57,9 +57,9 @@ impl Planner<'_> {
         calls: &[Arc<AggregateCall>],
         output: &SchemaRef,
     ) -> Result<Stream> {
-        let mut arguments: Vec<Expr> = Vec::new();
+        let mut arguments: Vec<Argument> = Vec::new();
         for call in calls.iter().filter(|call| is_distinct(call)) {
-            let argument = distinct_argument(call)?;
+            let argument = Argument::of(call)?;
             if !arguments.contains(&argument) {
                 arguments.push(argument);
             }
@@ -90,7 +90,8 @@ impl Planner<'_> {
         let spec = Arc::new(group.spec(emit, buckets, output.clone()));
         let mut input = self.fold(stream, FoldSpec::Group(spec.clone()))?;
         let mut inputs = self.graph.stages()[input].task_count();
-        while inputs > 1 {
+        // Gathered values go to their bucket at once: merging makes them no fewer.
+        while inputs > 1 && !spec.gathers() {
             let combine = Combine { input, inputs, fan_in: FAN_IN, spec: spec.clone() };
             input = self.graph.push(Arc::new(combine));
             inputs = self.graph.stages()[input].task_count();
@@ -116,19 +117,8 @@ impl Grouping {
 
     /// Adds a call, without regard to its DISTINCT.
     fn add_call(&mut self, call: &AggregateCall) -> Result<()> {
-        let type_of = |arg: &Expr| -> Result<DataType> {
-            Ok(plain_type(bind(arg, &self.schema)?.data_type()).clone())
-        };
-        let types = call.args.iter().map(type_of).collect::<Result<Vec<_>>>()?;
-        let aggregate = call.function.bind(&types)?;
-        let wanted = aggregate.signature().arg_types.clone();
-        let args = call.args.iter().zip(types.iter().zip(&wanted));
-        let args = args
-            .map(|(arg, (is, wanted))| match is == wanted {
-                true => self.input(arg.clone()),
-                false => self.input(arg.clone().cast(wanted.clone())),
-            })
-            .collect::<Result<_>>()?;
+        let PreparedCall { aggregate, args } = call.prepare(&self.schema)?;
+        let args = args.into_iter().map(|arg| self.input(arg)).collect::<Result<_>>()?;
         let filter =
             call.filter.as_ref().map(|filter| self.input((**filter).clone())).transpose()?;
         self.calls.push(Call { aggregate, input: CallInput::Values { args, filter } });
@@ -177,7 +167,16 @@ impl Grouping {
 struct DistinctLevels<'a> {
     keys: &'a [Expr],
     calls: &'a [Arc<AggregateCall>],
-    arguments: &'a [Expr],
+    arguments: &'a [Argument],
+}
+
+/// The argument of a distinct call.
+#[derive(Clone, PartialEq)]
+struct Argument {
+    /// NULL, which no distinct call but `list` takes, where the call's filter is not true.
+    value: Expr,
+    /// Where NULL is a value: whether the row counts. A further key, behind the value.
+    counts: Option<Expr>,
 }
 
 impl DistinctLevels<'_> {
@@ -190,9 +189,13 @@ impl DistinctLevels<'_> {
         }
         for (copy, argument) in self.arguments.iter().enumerate() {
             keys.push(match copies {
-                1 => argument.clone(),
-                _ => when(is_copy(copy)).then(argument.clone()).otherwise(null()),
+                1 => argument.value.clone(),
+                _ => when(is_copy(copy)).then(argument.value.clone()).otherwise(null()),
             });
+            keys.extend(argument.counts.iter().map(|counts| match copies {
+                1 => counts.clone(),
+                _ => is_copy(copy).and(counts.clone()),
+            }));
         }
         let mut group = Grouping::new(schema, &keys)?;
         for call in self.calls.iter().filter(|call| !is_distinct(call)) {
@@ -213,15 +216,19 @@ impl DistinctLevels<'_> {
         let keys: Vec<Expr> = (0..self.keys.len()).map(key).collect();
         let mut group = Grouping::new(states, &keys)?;
         let arguments_start = self.keys.len() + usize::from(self.arguments.len() > 1);
-        let mut state = arguments_start + self.arguments.len();
+        let columns = |arguments: &[Argument]| -> usize {
+            arguments.iter().map(|argument| 1 + usize::from(argument.counts.is_some())).sum()
+        };
+        let mut state = arguments_start + columns(self.arguments);
         let mut merged = merged.into_iter();
         for call in self.calls {
             if is_distinct(call) {
-                let argument = distinct_argument(call)?;
+                let argument = Argument::of(call)?;
                 let number = self.arguments.iter().position(|known| *known == argument);
                 let number = number.ok_or_else(|| Error::internal("a lost distinct argument"))?;
-                let args = vec![key(arguments_start + number)];
-                let call = AggregateCall { args, filter: None, ..AggregateCall::clone(call) };
+                let value = arguments_start + columns(&self.arguments[..number]);
+                let mut call = over_distinct(call, &key(value))?;
+                call.filter = argument.counts.map(|_| Box::new(key(value + 1)));
                 group.add_call(&call)?;
             } else if let Some(aggregate) = merged.next() {
                 let columns = aggregate.signature().state_fields.len();
@@ -248,15 +255,36 @@ fn is_distinct(call: &AggregateCall) -> bool {
         && !matches!(call.function, F::Min | F::Max | F::BoolAnd | F::BoolOr | F::AnyValue)
 }
 
-/// The argument of a distinct call; NULL, which no distinct call counts, where its filter is not true.
-fn distinct_argument(call: &AggregateCall) -> Result<Expr> {
-    let [argument] = call.args.as_slice() else {
-        return Err(Error::unsupported("DISTINCT takes one argument"));
+/// `call` over `argument`, which holds each different argument once.
+fn over_distinct(call: &AggregateCall, argument: &Expr) -> Result<AggregateCall> {
+    let constants = call.args[call.row_args().len()..].iter().cloned();
+    let args = [argument.clone()].into_iter().chain(constants).collect();
+    let own = call.row_args().first();
+    let key = |key: SortKey| match Some(&key.expr) == own {
+        true => Ok(SortKey { expr: argument.clone(), ..key }),
+        false => Err(Error::unsupported(format!("{call}: DISTINCT leaves nothing to order by"))
+            .remedy("order by the argument itself")),
     };
-    Ok(match &call.filter {
-        None => argument.clone(),
-        Some(filter) => when((**filter).clone()).then(argument.clone()).otherwise(null()),
-    })
+    let order_by = call.order().into_iter().map(key).collect::<Result<_>>()?;
+    Ok(AggregateCall { args, order_by, filter: None, distinct: false, ..call.clone() })
+}
+
+impl Argument {
+    fn of(call: &AggregateCall) -> Result<Self> {
+        let [argument] = call.row_args() else {
+            return Err(Error::unsupported("DISTINCT takes one argument"));
+        };
+        let filter = call.filter.as_ref().map(|filter| (**filter).clone());
+        if call.function == AggregateFunction::List {
+            let counts = filter.map_or(lit(true), |filter| filter.unary(UnaryOp::IsTrue));
+            return Ok(Self { value: argument.clone(), counts: Some(counts) });
+        }
+        let value = match filter {
+            None => argument.clone(),
+            Some(filter) => when(filter).then(argument.clone()).otherwise(null()),
+        };
+        Ok(Self { value, counts: None })
+    }
 }
 
 fn is_copy(copy: usize) -> Expr {

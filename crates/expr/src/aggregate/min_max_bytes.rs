@@ -114,7 +114,11 @@ impl<E: End> Accumulator for ExtremeBytes<E> {
 }
 
 /// An array of `data_type`; LargeUtf8 and the like hold more than 2 GiB.
-fn build(bests: Vec<Option<Box<[u8]>>>, bytes: usize, data_type: &DataType) -> Result<ArrayRef> {
+pub(super) fn build(
+    bests: Vec<Option<Box<[u8]>>>,
+    bytes: usize,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
     let wide = matches!(data_type, DataType::LargeUtf8 | DataType::LargeBinary);
     if bytes > i32::MAX as usize && matches!(data_type, DataType::Utf8 | DataType::Binary) {
         return Err(Error::unsupported("the strings of one piece of the result exceed 2 GiB")

@@ -12,9 +12,11 @@
 //! loops that fold values into states, and each family of functions is a file.
 
 mod bool;
+mod call;
 mod count;
 mod exact_sum;
 mod first_last;
+mod gather;
 mod groups;
 mod int_moments;
 #[cfg(test)]
@@ -35,8 +37,12 @@ mod wide;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field};
-use dframe_core::Result;
+use dframe_core::{Error, Result};
+
+pub use call::PreparedCall;
+pub use gather::{InOrder, LargeGroup, Passes};
 
 /// The positions of rows in the whole input, for functions that care about order.
 #[derive(Clone, Copy, Debug)]
@@ -138,8 +144,31 @@ pub enum AggregateFunction {
     CovarSample,
     /// Population covariance of two columns.
     CovarPop,
+    /// The median: between two values where that has a meaning, else the lower.
+    Median,
+    /// `quantile_cont(x, p)`: interpolated.
+    QuantileCont,
+    /// `quantile_disc(x, p)`: one of the values.
+    QuantileDisc,
+    /// The most frequent value, the smallest of several.
+    Mode,
+    /// The entropy of the values, in bits.
+    Entropy,
+    /// The values, NULLs included, in the order of the rows or of the call's ORDER BY.
+    List,
+    /// `string_agg(x, separator)`: the values as one text.
+    StringAgg,
     /// The user's own.
     User(Arc<dyn UserAggregate>),
+}
+
+/// What a call says besides its arguments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallOptions {
+    /// Constants, arrays of length one: a quantile's share, a separator.
+    pub constants: Vec<ArrayRef>,
+    /// The directions of the keys of an ORDER BY within the call; the keys are its last arguments.
+    pub order: Vec<SortOptions>,
 }
 
 /// An aggregate function with the types it works on.
@@ -147,6 +176,7 @@ pub enum AggregateFunction {
 pub struct BoundAggregate {
     function: AggregateFunction,
     signature: AggregateSignature,
+    gather: Option<gather::Gather>,
 }
 
 impl BoundAggregate {
@@ -158,6 +188,18 @@ impl BoundAggregate {
     /// What it takes, keeps and returns.
     pub fn signature(&self) -> &AggregateSignature {
         &self.signature
+    }
+
+    /// Whether the state of a group is all its values, so that merging states makes them no smaller.
+    pub fn gathers(&self) -> bool {
+        self.gather.is_some()
+    }
+
+    /// How to finish one group of `rows` values, of a function that gathers, without holding them all.
+    pub fn large_group(&self, rows: u64) -> Result<LargeGroup> {
+        let gather = self.gather.as_ref();
+        let gather = gather.ok_or_else(|| Error::internal("only what gathers has large groups"))?;
+        gather.large_group(rows)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::AggregateFunction;
 
 /// The function, its name, and its aliases.
-const NAMES: [(AggregateFunction, &str, &[&str]); 17] = [
+const NAMES: [(AggregateFunction, &str, &[&str]); 24] = [
     (AggregateFunction::Count, "count", &["len"]),
     (AggregateFunction::Sum, "sum", &[]),
     (AggregateFunction::Mean, "mean", &["avg"]),
@@ -21,6 +21,13 @@ const NAMES: [(AggregateFunction, &str, &[&str]); 17] = [
     (AggregateFunction::Corr, "corr", &[]),
     (AggregateFunction::CovarSample, "covar_samp", &["covar"]),
     (AggregateFunction::CovarPop, "covar_pop", &[]),
+    (AggregateFunction::Median, "median", &[]),
+    (AggregateFunction::QuantileCont, "quantile_cont", &["quantile"]),
+    (AggregateFunction::QuantileDisc, "quantile_disc", &[]),
+    (AggregateFunction::Mode, "mode", &[]),
+    (AggregateFunction::Entropy, "entropy", &[]),
+    (AggregateFunction::List, "list", &["array_agg", "implode"]),
+    (AggregateFunction::StringAgg, "string_agg", &["group_concat", "listagg"]),
 ];
 
 impl AggregateFunction {

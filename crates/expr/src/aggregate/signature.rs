@@ -10,13 +10,16 @@ use super::bool::Bools;
 use super::count::Count;
 use super::exact_sum::{ExactSums, FloatSum};
 use super::first_last::{Order, Pick};
+use super::gather::Gather;
 use super::mean::{FloatMean, IntMean};
 use super::min_max::{End, Extreme, Greatest, Least};
 use super::min_max_bytes::ExtremeBytes;
 use super::moments::{Moment, Moments};
 use super::sum_decimal::{DecimalSum, RAW_256};
 use super::sum_int::{IntSum, RAW_128};
-use super::{Accumulator, AggregateFunction, AggregateSignature, BoundAggregate, int_moments};
+use super::{
+    Accumulator, AggregateFunction, AggregateSignature, BoundAggregate, CallOptions, int_moments,
+};
 use crate::{plain_type, type_name};
 
 /// Decimals of at most so many digits are summed in 128 bits.
@@ -25,11 +28,25 @@ const DIGITS_128: u8 = 25;
 impl AggregateFunction {
     /// Chooses the types that it works on for arguments of these types.
     pub fn bind(&self, arg_types: &[DataType]) -> Result<BoundAggregate> {
+        self.bind_with(arg_types, &CallOptions::default())
+    }
+
+    /// As [`AggregateFunction::bind`], for a call with constants and an order.
+    pub fn bind_with(
+        &self,
+        arg_types: &[DataType],
+        options: &CallOptions,
+    ) -> Result<BoundAggregate> {
+        let bound =
+            |signature, gather| Ok(BoundAggregate { function: self.clone(), signature, gather });
         if let Self::User(user) = self {
-            return Ok(BoundAggregate { function: self.clone(), signature: user.bind(arg_types)? });
+            return bound(user.bind(arg_types)?, None);
         }
-        self.check_count(arg_types.len())?;
+        self.check_count(arg_types.len() - options.order.len())?;
         let args: Vec<&DataType> = arg_types.iter().map(plain_type).collect();
+        if let Some((signature, gather)) = Gather::bind(self, &args, options)? {
+            return bound(signature, Some(gather));
+        }
         let signature = match self {
             Self::Count => Some(count(&args)),
             Self::Sum => sum(args[0]),
@@ -40,7 +57,7 @@ impl AggregateFunction {
             _ => self.moment().and_then(|moment| moments(moment, &args)),
         };
         match signature {
-            Some(signature) => Ok(BoundAggregate { function: self.clone(), signature }),
+            Some(signature) => bound(signature, None),
             None => Err(self.type_error(&args)),
         }
     }
@@ -78,6 +95,13 @@ impl AggregateFunction {
         error.remedy(match self {
             Self::BoolAnd | Self::BoolOr => format!("compare first, as in {name}(x > 0)"),
             Self::Min | Self::Max => "nested types and intervals have no order here".to_string(),
+            Self::QuantileCont => {
+                "there is nothing between two of its values: use quantile_disc".to_string()
+            }
+            Self::Median | Self::QuantileDisc | Self::Mode | Self::Entropy => {
+                "nested types, intervals and decimals of 256 bits are not supported here"
+                    .to_string()
+            }
             Self::Mean if args[0] == &DataType::Boolean => {
                 "cast it first: mean(cast(x as int))".to_string()
             }
@@ -215,6 +239,9 @@ impl BoundAggregate {
     /// An accumulator without groups.
     pub fn accumulator(&self) -> Result<Box<dyn Accumulator>> {
         let signature = &self.signature;
+        if let Some(gather) = &self.gather {
+            return Ok(gather.accumulator());
+        }
         let arg = signature.arg_types.first().unwrap_or(&DataType::Null);
         let accumulator = match &self.function {
             AggregateFunction::User(user) => return user.accumulator(signature),
@@ -239,7 +266,8 @@ impl BoundAggregate {
     /// Whether [`super::GroupedRows::positions`] must be right; the other functions ignore them.
     pub fn needs_positions(&self) -> bool {
         use AggregateFunction::{AnyValue, First, Last, User};
-        matches!(self.function, First | Last | AnyValue | User(_))
+        let gathered = self.gather.as_ref().is_some_and(Gather::needs_positions);
+        gathered || matches!(self.function, First | Last | AnyValue | User(_))
     }
 }
 

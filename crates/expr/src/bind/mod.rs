@@ -43,10 +43,8 @@ impl Expr {
     /// The column this makes of `schema`'s columns: its name, type and nullability.
     pub fn to_field(&self, schema: &Schema) -> Result<Field> {
         if let Expr::Aggregate(call) = self.unaliased() {
-            let bind = |arg| Ok(Binder { schema }.bind(arg)?.data_type().clone());
-            let args: Vec<DataType> = call.args.iter().map(bind).collect::<Result<_>>()?;
-            let bound = at(call.span, || call.function.bind(&args))?;
-            return Ok(Field::new(self.output_name(), bound.signature().return_type.clone(), true));
+            let returns = call.prepare(schema)?.aggregate.signature().return_type.clone();
+            return Ok(Field::new(self.output_name(), returns, true));
         }
         let bound = bind(self, schema)?;
         let field = Field::new(self.output_name(), bound.data_type().clone(), bound.nullable());
