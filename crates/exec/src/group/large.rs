@@ -15,8 +15,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{Field, Schema};
 use dframe_core::{ErrorKind, Reservation, Result};
 use dframe_expr::aggregate::{InOrder, LargeGroup, Passes};
-use dframe_expr::{bind, col};
-use dframe_plan::ScannedBatch;
+use dframe_expr::{SortKey, col, plain};
 use dframe_runtime::{Part, TaskContext};
 
 use super::finish::{batches_of, too_large};
@@ -24,9 +23,9 @@ use super::partial::TAG_RAW;
 use super::spec::{Emit, GroupSpec};
 use super::state::GroupState;
 use super::table::GroupTable;
-use crate::fold::{Fold, keep};
+use crate::fold::keep;
 use crate::pipeline::batch_of;
-use crate::sort::{MergeRuns, SortRun, SortSpec};
+use crate::sort::{ExternalSort, SortSpec};
 
 /// Groups of a bucket that are finished one by one.
 const GROUPS_MAX: usize = 16;
@@ -201,17 +200,16 @@ impl<'a> LargeGroups<'a> {
         held: &mut Reservation,
     ) -> Result<ArrayRef> {
         let spec = self.sort_spec(of.0, keys)?;
-        let mut run = Box::new(SortRun::new(&spec, self.context));
+        let mut sort = ExternalSort::new(&spec, self.context);
         let before = held.bytes();
         self.each_piece(census, of, |columns| {
-            let rows = batch_of(&spec.schema, columns.to_vec(), columns[0].len())?;
-            run.push(ScannedBatch { rows, position: 0 }, self.context).map(drop)
+            sort.push(&batch_of(&spec.schema, columns.to_vec(), columns[0].len())?)
         })?;
-        let runs = run.finish(self.context)?.into_parts();
         cover(held, before + values.memory())?;
-        for rows in MergeRuns::new(&spec, runs, self.context)? {
+        for rows in sort.finish()? {
             self.context.cancel.check()?;
-            values.push(rows?.columns())?;
+            let columns = rows?.columns().iter().map(plain).collect::<Result<Vec<_>>>()?;
+            values.push(&columns)?;
             cover(held, before + values.memory())?;
         }
         values.finish()
@@ -229,14 +227,14 @@ impl<'a> LargeGroups<'a> {
             Field::new(name(number), item, true)
         });
         let schema = Arc::new(Schema::new(items.collect::<Vec<_>>()));
-        let bound = keys.iter().map(|(number, _)| bind(&col(name(*number)), &schema));
-        Ok(Arc::new(SortSpec {
-            keys: bound.collect::<Result<_>>()?,
-            options: keys.iter().map(|(_, options)| *options).collect(),
-            limit: None,
-            run_memory: self.context.budget.limit() / RUN_SHARE,
-            schema: schema.clone(),
-        }))
+        let key = |(number, options): &(usize, SortOptions)| SortKey {
+            expr: col(name(*number)),
+            descending: options.descending,
+            nulls_first: options.nulls_first,
+        };
+        let keys: Vec<SortKey> = keys.iter().map(key).collect();
+        let memory = self.context.budget.limit() / RUN_SHARE;
+        Ok(Arc::new(SortSpec::new(&keys, None, memory, schema)?))
     }
 
     /// Shows `f` the values of a group, a piece at a time.
