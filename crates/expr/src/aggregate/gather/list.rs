@@ -143,7 +143,7 @@ fn order_by<K: Ord>(range: Range<usize>, key: impl Fn(usize) -> K) -> Option<Vec
         return None;
     }
     let mut order: Vec<u32> = (0..range.len() as u32).collect();
-    order.sort_unstable_by(|left, right| key(*left as usize).cmp(&key(*right as usize)));
+    order.sort_unstable_by_key(|row| key(*row as usize));
     order.iter_mut().for_each(|row| *row += range.start as u32);
     Some(order)
 }
