@@ -197,6 +197,16 @@ const QUERIES: &[Query] = &[
             col("row").last(),
         ])
     }),
+    ("as-of join", false, |f| {
+        let right = f.clone().filter(col("flag")).select(["row", "small", "time", "skewed"]);
+        let join = f.join_with(right).asof(AsofDirection::Backward).on(["skewed", "time"]);
+        join.finish().select(["row", "row_right", "small_right"])
+    }),
+    ("as-of join without equal keys", false, |f| {
+        let right = f.clone().filter(col("small").gt(2)).select(["row", "many"]);
+        let join = f.join_with(right).asof(AsofDirection::Nearest).on(["many"]);
+        join.tolerance_of(lit(3)).how(JoinKind::Inner).finish().select(["row", "row_right"])
+    }),
     ("value counts", true, |f| f.value_counts(["skewed"])),
     ("union by name", false, |f| {
         f.clone().select(["row", "small"]).union_by_name([f.select(["float", "row"])])

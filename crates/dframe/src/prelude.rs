@@ -16,4 +16,4 @@ pub use dframe_expr::{
     least, len, lit, null, when,
 };
 pub use dframe_io::sink::Format;
-pub use dframe_plan::node::JoinKind;
+pub use dframe_plan::node::{AsofDirection, JoinKind};

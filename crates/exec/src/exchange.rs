@@ -174,12 +174,18 @@ impl RowCutter {
         batch: RecordBatch,
         context: &TaskContext,
     ) -> Result<Option<Arc<Part>>> {
-        let granted = self.held.try_grow(cutting_bytes(&batch));
+        let bytes = cutting_bytes(&batch);
+        let mut part = None;
+        if !self.held.try_grow(bytes) {
+            // What is there can be cut without more memory, and then be spilled for the new rows.
+            part = self.flush(context)?;
+            self.held.grow(bytes, "cutting rows by key")?;
+        }
         self.batches.push(batch);
         let rows: usize = self.batches.iter().map(RecordBatch::num_rows).sum();
-        match !granted || rows >= ROWS_MAX || self.held.bytes() > BYTES_MAX {
+        match part.is_none() && (rows >= ROWS_MAX || self.held.bytes() > BYTES_MAX) {
             true => self.flush(context),
-            false => Ok(None),
+            false => Ok(part),
         }
     }
 
@@ -188,8 +194,6 @@ impl RowCutter {
         let batches = std::mem::take(&mut self.batches);
         let Some(first) = batches.first() else { return Ok(None) };
         let schema = first.schema();
-        let bytes = batches.iter().map(cutting_bytes).sum();
-        self.held.resize(bytes, "cutting rows by key")?;
         let cut = scatter(&batches, &self.keys, self.radix)?;
         drop(batches);
         let part = keep(self.tag, schema, cut, &mut self.held, context)?;

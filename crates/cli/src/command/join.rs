@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use dframe::plan::node::qualify;
-use dframe::prelude::{Expr, JoinBuilder, JoinKind, LazyFrame, SortKey};
+use dframe::prelude::{AsofDirection, Expr, JoinBuilder, JoinKind, LazyFrame, SortKey};
 use dframe::sql::{parse_columns, parse_expr, parse_exprs, parse_keys};
 use dframe::{Error, ErrorKind, Result};
 
@@ -13,7 +13,8 @@ use crate::query::{Context, Query, joined};
 ///
 /// Without --columns: the left's columns, then the right's; keys that have one name come out once, other
 /// columns of the right that have a name of the left come out as NAME_right. In expressions `left.x` and
-/// `right.x` say which side is meant. `semi` and `anti` give the left's columns.
+/// `right.x` say which side is meant. `semi` and `anti` give the left's columns. With `asof` the last key is
+/// ordered, and each left row gets the right row that is nearest by it among those whose other keys are equal.
 #[derive(Args, Debug)]
 #[command(after_help = r#"Examples:
   dframe join trades.parquet companies.parquet --on ticker \
@@ -30,16 +31,25 @@ pub struct Join {
     right: String,
     /// Keys that both have: "ticker, day"
     #[arg(long, value_name = "COLS", allow_hyphen_values = true, value_parser = some_text)]
+    #[arg(conflicts_with_all = ["left_on", "right_on"])]
     on: Vec<String>,
     /// Keys of the left, columns or expressions
     #[arg(long, value_name = "COLS", allow_hyphen_values = true, value_parser = some_text)]
+    #[arg(requires = "right_on")]
     left_on: Vec<String>,
     /// Keys of the right, in the same order
     #[arg(long, value_name = "COLS", allow_hyphen_values = true, value_parser = some_text)]
+    #[arg(requires = "left_on")]
     right_on: Vec<String>,
     /// Which rows come out
     #[arg(long, value_name = "KIND", default_value = "inner")]
     how: How,
+    /// Where the partner lies in an as-of join
+    #[arg(long, value_name = "WHERE", default_value = "backward")]
+    direction: Direction,
+    /// How far the partner may be in an as-of join: "5m", "1d12h", "0.5"
+    #[arg(long, value_name = "DISTANCE", allow_hyphen_values = true, value_parser = some_text)]
+    tolerance: Option<String>,
     /// A further condition on pairs: "left.ts >= right.start and left.ts < right.stop"
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true, value_parser = some_text)]
     condition: Option<String>,
@@ -84,6 +94,29 @@ enum How {
     Anti,
     /// Every left row with every right row
     Cross,
+    /// Each left row, with the right row whose last key is nearest
+    Asof,
+}
+
+/// Where the partner lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Direction {
+    /// The last at or before
+    Backward,
+    /// The first at or after
+    Forward,
+    /// The nearer of both
+    Nearest,
+}
+
+impl Direction {
+    fn asof(self) -> AsofDirection {
+        match self {
+            Direction::Backward => AsofDirection::Backward,
+            Direction::Forward => AsofDirection::Forward,
+            Direction::Nearest => AsofDirection::Nearest,
+        }
+    }
 }
 
 impl How {
@@ -96,6 +129,7 @@ impl How {
             How::Semi => JoinKind::Semi,
             How::Anti => JoinKind::Anti,
             How::Cross => JoinKind::Cross,
+            How::Asof => JoinKind::Left,
         }
     }
 }
@@ -155,6 +189,16 @@ fn with_keys(
     if args.nulls_equal {
         builder = builder.nulls_equal();
     }
+    if args.how == How::Asof {
+        builder = builder.asof(args.direction.asof());
+        builder = match &args.tolerance {
+            Some(text) => with_tolerance(builder, text)?,
+            None => builder,
+        };
+    } else if args.tolerance.is_some() {
+        let message = "--tolerance is for as-of joins";
+        return Err(Error::new(ErrorKind::InvalidInput, message).remedy("add --how asof"));
+    }
     let (on, left_on, right_on) = (joined(&args.on), joined(&args.left_on), joined(&args.right_on));
     builder = match (on, left_on, right_on) {
         (Some(on), None, None) => {
@@ -166,12 +210,17 @@ fn with_keys(
         (None, Some(left), Some(right)) => {
             builder.left_on(parse_columns(&left)?).right_on(parse_columns(&right)?)
         }
-        (None, None, None) => return Ok(builder),
-        _ => {
-            let message = "keys are either --on, or --left-on with --right-on";
-            return Err(Error::new(ErrorKind::InvalidInput, message));
-        }
+        _ => return Ok(builder),
     };
     builder.clone().finish().schema()?;
     Ok(builder)
+}
+
+/// A number, a length of time, or an expression.
+fn with_tolerance(builder: JoinBuilder, text: &str) -> Result<JoinBuilder> {
+    let is_number = text.trim().parse::<f64>().is_ok();
+    match builder.clone().tolerance(text) {
+        Ok(builder) if !is_number => Ok(builder),
+        _ => Ok(builder.tolerance_of(parse_expr(text)?)),
+    }
 }

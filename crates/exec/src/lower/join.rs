@@ -30,6 +30,9 @@ const TABLE_ROW_BYTES: u64 = 64;
 impl Planner<'_> {
     /// The rows of `join`.
     pub(super) fn join(&mut self, join: &Join) -> Result<Stream> {
+        if let Some(asof) = join.on.asof {
+            return self.asof_join(join, asof);
+        }
         let left = self.stream(&join.left)?;
         let left = self.without_tail(left)?;
         let right = self.stream(&join.right)?;
@@ -118,7 +121,7 @@ impl Planner<'_> {
 }
 
 /// The bytes of a row, about: texts are taken for short ones.
-fn row_bytes(schema: &Schema) -> u64 {
+pub(super) fn row_bytes(schema: &Schema) -> u64 {
     let width = |data_type: &DataType| data_type.primitive_width().unwrap_or(24) as u64;
     schema.fields().iter().map(|field| width(field.data_type())).sum()
 }

@@ -14,6 +14,7 @@
 //! A stream whose tail is not empty is gathered into one chunk before another stage can read it.
 
 mod aggregate;
+mod asof;
 mod exchange;
 mod join;
 mod union;

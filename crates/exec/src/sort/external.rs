@@ -15,14 +15,12 @@ use super::merge::{MergeRuns, RunSlice};
 use super::run::{RUN_TAG, SortRun};
 
 /// Sorts batches on the caller's thread; what does not fit is spilled.
-#[allow(dead_code, reason = "for operators that sort within a task")]
 pub(crate) struct ExternalSort {
     spec: Arc<SortSpec>,
     run: SortRun,
     context: TaskContext,
 }
 
-#[allow(dead_code, reason = "for operators that sort within a task")]
 impl ExternalSort {
     /// No rows yet.
     pub(crate) fn new(spec: &Arc<SortSpec>, context: &TaskContext) -> Self {

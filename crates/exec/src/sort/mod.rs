@@ -35,7 +35,6 @@ use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
 use dframe_expr::{BoundExpr, SortKey, bind};
 
-#[allow(unused_imports, reason = "for operators that sort within a task")]
 pub(crate) use external::ExternalSort;
 pub(crate) use keys::canonical;
 pub(crate) use merge::{MergeRuns, RunSlice};
@@ -69,14 +68,31 @@ impl SortSpec {
         run_memory: usize,
         schema: SchemaRef,
     ) -> Result<Self> {
-        let threshold = Threshold::default();
-        let mut spec = Self { keys: vec![], options: vec![], limit, run_memory, schema, threshold };
+        let spec = Self::in_layout(keys, run_memory, &schema, schema.clone())?;
+        Ok(Self { limit, ..spec })
+    }
+
+    /// As [`SortSpec::new`], for rows of `layout`, whose first columns are those of `schema`, which keys name.
+    pub(crate) fn in_layout(
+        keys: &[SortKey],
+        run_memory: usize,
+        schema: &SchemaRef,
+        layout: SchemaRef,
+    ) -> Result<Self> {
+        let mut spec = Self {
+            keys: vec![],
+            options: vec![],
+            limit: None,
+            run_memory,
+            schema: layout,
+            threshold: Threshold::default(),
+        };
         for SortKey { expr, descending, nulls_first } in keys {
-            let (bound, descending) = (bind(expr, &spec.schema)?, *descending);
+            let (bound, descending) = (bind(expr, schema)?, *descending);
             let mut options = SortOptions { descending, nulls_first: *nulls_first };
             if bound.data_type().is_nested() {
                 let null_or_not = SortOptions { descending: *nulls_first, nulls_first: false };
-                spec.keys.push(bind(&expr.clone().is_null(), &spec.schema)?);
+                spec.keys.push(bind(&expr.clone().is_null(), schema)?);
                 spec.options.push(null_or_not);
                 options.nulls_first = descending;
             }

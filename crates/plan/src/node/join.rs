@@ -12,10 +12,11 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dframe_core::{Error, Result};
 use dframe_expr::{Column, Expr, bind, coalesce, col, key_type};
 
+use super::asof::Asof;
 use super::{MapExpr, Names, Node, Operator, PruneInput, Pushed};
 use crate::build::resolve::{condition as checked_condition, scalar};
 use crate::logical::LogicalPlan;
@@ -80,6 +81,8 @@ pub struct JoinOn {
     pub nulls_equal: bool,
     /// A further condition over the columns of both.
     pub condition: Option<Expr>,
+    /// The last key is not equal but near: each left row has one partner at most.
+    pub asof: Option<Asof>,
 }
 
 /// A join.
@@ -159,7 +162,9 @@ fn comparable(left: Expr, over: &Schema, right: Expr, other: &Schema) -> Result<
     let common = key_type(&types[0], &types[1]).map_err(|error| {
         error.remedy(format!("cast one of the keys {left} and {right} to the type of the other"))
     })?;
-    let cast = |key: Expr, is: &arrow::datatypes::DataType| match *is == common {
+    // Nothing but NULL on both sides: of any type.
+    let common = if common == DataType::Null { DataType::Boolean } else { common };
+    let cast = |key: Expr, is: &DataType| match *is == common {
         true => key,
         false => key.cast(common.clone()),
     };
@@ -167,7 +172,7 @@ fn comparable(left: Expr, over: &Schema, right: Expr, other: &Schema) -> Result<
 }
 
 /// A key is over one side, so that a side before its name says nothing.
-fn unqualified(expr: Expr) -> Expr {
+pub(super) fn unqualified(expr: Expr) -> Expr {
     let plain = |node| match node {
         Expr::Column(Column { relation: Some(side), name, span })
             if side == "left" || side == "right" =>
@@ -235,9 +240,7 @@ impl PairNames {
             Some("right") => self.right.iter().map(|(own, paired)| (own, paired)).collect(),
             _ => return Ok(column),
         };
-        let field = |(own, _): &(&String, &String)| {
-            Field::new(own.as_str(), arrow::datatypes::DataType::Null, true)
-        };
+        let field = |(own, _): &(&String, &String)| Field::new(own.as_str(), DataType::Null, true);
         let side = Schema::new(names.iter().map(field).collect::<Vec<_>>());
         let plain = Column { relation: None, ..column };
         let index = dframe_expr::resolve_column(&side, &plain)?;
@@ -346,13 +349,19 @@ impl Node for Join {
     }
 
     fn details(&self) -> String {
-        let keys = self.on.keys.iter().map(|(left, right)| {
-            let equals = if self.on.nulls_equal { "IS NOT DISTINCT FROM" } else { "=" };
-            format!("left.{left} {equals} right.{right}")
+        let last = self.on.keys.len().saturating_sub(1);
+        let keys = self.on.keys.iter().enumerate().map(|(number, (left, right))| {
+            let compared = match self.on.asof {
+                Some(asof) if number == last => asof.operator(),
+                _ if self.on.nulls_equal => "IS NOT DISTINCT FROM",
+                _ => "=",
+            };
+            format!("left.{left} {compared} right.{right}")
         });
         let conditions = keys.chain(self.on.condition.iter().map(Expr::to_string));
         let conditions: Vec<String> = conditions.collect();
-        format!(" {} on=[{}]", self.on.kind.name(), conditions.join(", "))
+        let asof = self.on.asof.map(Asof::name).unwrap_or_default();
+        format!(" {}{asof} on=[{}]", self.on.kind.name(), conditions.join(", "))
     }
 
     fn schema(&self) -> SchemaRef {
@@ -390,6 +399,8 @@ impl Node for Join {
         let kind = self.on.kind;
         let below = match self.side_of(condition) {
             Some(Side::Left) if !kind.keeps_right() => vec![Some(condition.clone()), None],
+            // Without some rows others would be nearest.
+            Some(Side::Right) if self.on.asof.is_some() => vec![None, None],
             Some(Side::Right) if !kind.keeps_left() && !kind.is_left_only() => {
                 let own = |node| match node {
                     Expr::Column(column) => {
@@ -408,6 +419,7 @@ impl Node for Join {
 
     fn row_count(&self) -> Option<u64> {
         match self.on.kind {
+            JoinKind::Left if self.on.asof.is_some() => self.left.row_count(),
             JoinKind::Cross => self.left.row_count()?.checked_mul(self.right.row_count()?),
             _ => None,
         }
@@ -417,6 +429,7 @@ impl Node for Join {
         let left = self.left.row_count_max();
         match self.on.kind {
             JoinKind::Semi | JoinKind::Anti => left,
+            _ if self.on.asof.is_some() => left,
             _ => left?.checked_add(1)?.checked_mul(self.right.row_count_max()?.checked_add(1)?),
         }
     }

@@ -8,6 +8,7 @@
 //! answers what any rule may ask of any node: which inputs, which expressions, which columns it needs,
 //! which conditions may pass it. It knows neither rules nor how it is executed.
 
+mod asof;
 mod explode;
 mod join;
 mod row_numbers;
@@ -24,6 +25,7 @@ use dframe_core::Result;
 use dframe_expr::Expr;
 
 use crate::logical::LogicalPlan;
+pub use asof::{Asof, AsofDirection};
 pub use explode::Explode;
 pub use join::{Join, JoinKind, JoinOn, PairNames, qualify};
 pub use row_numbers::{Numbers, RowNumbers};
