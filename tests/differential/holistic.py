@@ -127,7 +127,8 @@ def interpolated(rng: random.Random, x: str) -> Call:
     if how != "midpoint":
         return Call(ours, f"{values}[1 + ({index[how]})]")
     low, high = (f"{values}[1 + ({index[name]})]::DOUBLE" for name in ("lower", "higher"))
-    return Call(ours, f"CASE WHEN {low} = {high} THEN {low} ELSE {low} * 0.5 + {high} * 0.5 END", same_type=False)
+    middle = f"CASE WHEN {low} = {high} THEN {low} ELSE {low} * 0.5 + {high} * 0.5 END"
+    return Call(ours, f"({middle})::FLOAT" if x == "f32" else middle, same_type=False)
 
 
 def most_frequent(values: list | None) -> Any:
@@ -150,6 +151,45 @@ def random_order(rng: random.Random, columns: list[str]) -> str:
     return ", ".join([*keys, rng.choice(["id", "id DESC"])])
 
 
+def turned(order: str) -> str:
+    """An order the other way round."""
+    keys = []
+    for key in order.split(", "):
+        name, *_ = key.split(" ")
+        direction = "" if " DESC" in key else " DESC"
+        nulls = "" if " NULLS" not in key else f" NULLS {'LAST' if 'NULLS FIRST' in key else 'FIRST'}"
+        keys.append(name + direction + nulls)
+    return ", ".join(keys)
+
+
+def picking_call(rng: random.Random, columns: list[str], x: str, suffix: str) -> Call:
+    """An aggregate of the first rows by some order, or of the shape of a distribution."""
+    y, order, n = rng.choice(columns), random_order(rng, columns), rng.choice([1, 2, 5, 1000])
+    kind = rng.choice(["first", "last", "any", "arg", "args", "top", "mad", "shape"])
+    both = f" FILTER (WHERE {x} IS NOT NULL AND {y} IS NOT NULL" + (suffix.replace(" FILTER (WHERE ", " AND ") or ")")
+    if kind == "first":
+        return Call(f"first({x} ORDER BY {order}){suffix}", f"list({x} ORDER BY {order}){suffix}[1]")
+    if kind == "last":
+        return Call(f"last({x} ORDER BY {order}){suffix}", f"list({x} ORDER BY {turned(order)}){suffix}[1]")
+    if kind == "any":
+        some = f" FILTER (WHERE {x} IS NOT NULL" + (suffix.replace(" FILTER (WHERE ", " AND ") or ")")
+        return Call(f"any_value({x} ORDER BY {order}){suffix}", f"list({x} ORDER BY {order}){some}[1]")
+    if kind in ("arg", "args"):
+        name, direction = rng.choice([("arg_min", ""), ("min_by", ""), ("arg_max", " DESC"), ("max_by", " DESC")])
+        values = f"list({x} ORDER BY {y}{direction}, id){both}"
+        if kind == "arg":
+            return Call(f"{name}({x}, {y}){suffix}", f"{values}[1]")
+        return Call(f"{name}({x}, {y}, {n}){suffix}", f"{values}[1:{n}]")
+    if kind == "top":
+        name, direction = rng.choice([("min", ""), ("max", " DESC")])
+        some = f" FILTER (WHERE {x} IS NOT NULL" + (suffix.replace(" FILTER (WHERE ", " AND ") or ")")
+        return Call(f"{name}({x}, {n}){suffix}", f"list({x} ORDER BY {x}{direction}, id){some}[1:{n}]")
+    if kind == "mad" and x in NUMBERS and not x.startswith("f"):
+        return Call(f"mad({x}){suffix}", f"mad({x}){suffix}")
+    name = rng.choice(["skewness", "kurtosis", "kurtosis_pop"])
+    return Call(f"{name}(id % 13){suffix}", f"{name}(id % 13){suffix}")
+
+
 def random_call(rng: random.Random, columns: list[str]) -> Call:
     """One aggregate."""
     x = rng.choice(columns)
@@ -157,6 +197,8 @@ def random_call(rng: random.Random, columns: list[str]) -> Call:
     kind = rng.choice(["median", "cont", "disc", "several", "interpolated", "mode", "entropy", "list", "ordered", "text", "distinct", "plain"])
     condition = rng.choice([None, None, None, "id % 3 = 0", "id < 0"])
     suffix = f" FILTER (WHERE {condition})" if condition else ""
+    if rng.random() < 0.4:
+        return picking_call(rng, columns, x, suffix)
     both = lambda text: Call(text + suffix, text + suffix)  # noqa: E731
     p = percent(rng.choice(SHARES))
     if kind == "median" and x != "flag":

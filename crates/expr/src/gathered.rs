@@ -101,6 +101,66 @@ impl Expr {
         aggregate(AggregateFunction::StringAgg, vec![self, lit(separator)])
     }
 
+    /// This of the row where `by` is least; rows where either is NULL do not count.
+    ///
+    /// ```
+    /// let lowest = dframe_expr::col("ticker").arg_min(dframe_expr::col("price"));
+    /// assert_eq!(lowest.to_string(), "arg_min(ticker, price)");
+    /// ```
+    pub fn arg_min(self, by: impl Into<Expr>) -> Expr {
+        aggregate(AggregateFunction::ArgMin, vec![self, by.into()])
+    }
+
+    /// This of the row where `by` is greatest; rows where either is NULL do not count.
+    pub fn arg_max(self, by: impl Into<Expr>) -> Expr {
+        aggregate(AggregateFunction::ArgMax, vec![self, by.into()])
+    }
+
+    /// As [`Expr::arg_max`], a list of the `rows` rows where `by` is greatest, the greatest first.
+    pub fn top_by(self, by: impl Into<Expr>, rows: u32) -> Expr {
+        aggregate(AggregateFunction::ArgMax, vec![self, by.into(), lit(rows)])
+    }
+
+    /// As [`Expr::arg_min`], a list of the `rows` rows where `by` is least, the least first.
+    pub fn bottom_by(self, by: impl Into<Expr>, rows: u32) -> Expr {
+        aggregate(AggregateFunction::ArgMin, vec![self, by.into(), lit(rows)])
+    }
+
+    /// The `rows` greatest values as a list, the greatest first.
+    pub fn top(self, rows: u32) -> Expr {
+        aggregate(AggregateFunction::Max, vec![self, lit(rows)])
+    }
+
+    /// The `rows` least values as a list, the least first.
+    pub fn bottom(self, rows: u32) -> Expr {
+        aggregate(AggregateFunction::Min, vec![self, lit(rows)])
+    }
+
+    /// Skewness, corrected for a sample.
+    pub fn skewness(self) -> Expr {
+        self.aggregate(AggregateFunction::Skewness)
+    }
+
+    /// Excess kurtosis, corrected for a sample.
+    pub fn kurtosis(self) -> Expr {
+        self.aggregate(AggregateFunction::Kurtosis)
+    }
+
+    /// The median of the distances from the median.
+    pub fn mad(self) -> Expr {
+        self.aggregate(AggregateFunction::Mad)
+    }
+
+    /// The number of different values that are not NULL, with a standard error of 1.6 %.
+    pub fn approx_n_unique(self) -> Expr {
+        self.aggregate(AggregateFunction::ApproxCountDistinct)
+    }
+
+    /// The value below which the share `p` of all values lies, within 0.2 % of it.
+    pub fn approx_quantile(self, p: f64) -> Expr {
+        aggregate(AggregateFunction::ApproxQuantile, vec![self, lit(p)])
+    }
+
     /// An aggregate that takes its values in the order of `keys`; nothing changes for other expressions.
     ///
     /// ```

@@ -77,7 +77,8 @@ impl Finish<'_> {
         while let Some((tag, batch)) = batches.next().transpose()? {
             self.context.cancel.check()?;
             self.fold(&mut state, tag, &batch)?;
-            if !hold(&mut held, state.memory())? {
+            let too_much = self.spec.gathers() && state.memory() > self.spec.share;
+            if too_much || !hold(&mut held, state.memory())? {
                 if self.spec.gathers() && state.len() == 1 {
                     drop((batches, state, held));
                     return self.large_groups(parts, bucket, radix, output);

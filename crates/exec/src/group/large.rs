@@ -31,9 +31,6 @@ use crate::sort::{ExternalSort, SortSpec};
 const GROUPS_MAX: usize = 16;
 /// Values that are taken at once.
 const PIECE_ROWS: usize = 16 * 1024;
-/// The share of the memory limit that a run of values takes while it is sorted: one over this.
-const RUN_SHARE: usize = 8;
-
 /// A bucket of large groups.
 pub(super) struct LargeGroups<'a> {
     spec: &'a Arc<GroupSpec>,
@@ -233,7 +230,7 @@ impl<'a> LargeGroups<'a> {
             nulls_first: options.nulls_first,
         };
         let keys: Vec<SortKey> = keys.iter().map(key).collect();
-        let memory = self.context.budget.limit() / RUN_SHARE;
+        let memory = self.spec.share / 2;
         Ok(Arc::new(SortSpec::new(&keys, None, memory, schema)?))
     }
 

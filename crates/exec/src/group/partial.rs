@@ -78,7 +78,9 @@ impl PartialAggregate {
         self.rows += rows.len as u64;
         let groups = state.len();
         let refused = !hold(&mut self.held, state.memory())?;
-        if self.spec.gathers() && (refused || state.memory() > GATHERED_BYTES_MAX) {
+        if self.spec.gathers()
+            && (refused || state.memory() > GATHERED_BYTES_MAX.min(self.spec.share))
+        {
             return self.flush_states(context);
         }
         if self.spec.keys.is_empty() {

@@ -70,7 +70,7 @@ impl Planner<'_> {
         }
         let levels = DistinctLevels { keys, calls, arguments: &arguments };
         let first = levels.first(&stream.schema)?;
-        let layout = first.spec(Emit::States, 1, output.clone()).state_schema();
+        let layout = first.spec(Emit::States, 1, 0, output.clone()).state_schema();
         let merged: Vec<_> = first.calls.iter().map(|call| call.aggregate.clone()).collect();
         let states = self.grouped(stream, first, Emit::States, layout)?;
         let second = levels.second(&states.schema, merged)?;
@@ -87,7 +87,8 @@ impl Planner<'_> {
     ) -> Result<Stream> {
         let rows = stream.rows;
         let buckets = if group.keys.is_empty() { 1 } else { self.buckets_for(rows, GROUP_BYTES) };
-        let spec = Arc::new(group.spec(emit, buckets, output.clone()));
+        let share = self.options.memory / (2 * (self.options.threads + 1));
+        let spec = Arc::new(group.spec(emit, buckets, share, output.clone()));
         let mut input = self.fold(stream, FoldSpec::Group(spec.clone()))?;
         let mut inputs = self.graph.stages()[input].task_count();
         // Gathered values go to their bucket at once: merging makes them no fewer.
@@ -151,13 +152,14 @@ impl Grouping {
         Ok(self.inputs.len() - 1)
     }
 
-    fn spec(&self, emit: Emit, buckets: u32, output: SchemaRef) -> GroupSpec {
+    fn spec(&self, emit: Emit, buckets: u32, share: usize, output: SchemaRef) -> GroupSpec {
         GroupSpec {
             keys: self.keys.clone(),
             inputs: self.inputs.iter().map(|(_, bound)| bound.clone()).collect(),
             calls: self.calls.clone(),
             emit,
             buckets,
+            share,
             output,
         }
     }
@@ -251,8 +253,8 @@ fn call_of(expr: &Expr) -> Result<Arc<AggregateCall>> {
 /// Whether DISTINCT makes a difference to the call.
 fn is_distinct(call: &AggregateCall) -> bool {
     use AggregateFunction as F;
-    call.distinct
-        && !matches!(call.function, F::Min | F::Max | F::BoolAnd | F::BoolOr | F::AnyValue)
+    let one = matches!(call.function, F::Min | F::Max) && call.args.len() == 1;
+    call.distinct && !one && !matches!(call.function, F::BoolAnd | F::BoolOr | F::AnyValue)
 }
 
 /// `call` over `argument`, which holds each different argument once.

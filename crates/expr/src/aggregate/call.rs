@@ -29,14 +29,21 @@ impl AggregateFunction {
     /// The arguments that are evaluated on rows; those after them are constants.
     fn row_args(&self) -> usize {
         match self {
-            Self::QuantileCont | Self::QuantileDisc | Self::StringAgg => 1,
+            Self::QuantileCont | Self::QuantileDisc | Self::StringAgg | Self::Min | Self::Max => 1,
+            Self::ApproxQuantile => 1,
+            Self::ArgMin | Self::ArgMax => 2,
             _ => usize::MAX,
         }
     }
 
+    /// Whether the result has all the values.
+    fn is_long(&self) -> bool {
+        matches!(self, Self::List | Self::StringAgg)
+    }
+
     /// Whether an ORDER BY within the call makes a difference.
     fn has_order(&self) -> bool {
-        matches!(self, Self::List | Self::StringAgg)
+        matches!(self, Self::List | Self::StringAgg | Self::First | Self::Last | Self::AnyValue)
     }
 }
 
@@ -55,7 +62,9 @@ impl AggregateCall {
     /// The order that makes a difference. Different values are in their own order unless told.
     pub fn order(&self) -> Vec<SortKey> {
         match (self.function.has_order(), self.row_args()) {
-            (true, [value]) if self.distinct && self.order_by.is_empty() => {
+            (true, [value])
+                if self.distinct && self.order_by.is_empty() && self.function.is_long() =>
+            {
                 vec![SortKey::ascending(value.clone())]
             }
             (true, _) => self.order_by.clone(),
@@ -129,6 +138,11 @@ fn usage(function: &AggregateFunction) -> &'static str {
     match function {
         AggregateFunction::QuantileCont => "quantile(x, 0.9) or quantile(x, 0.9, 'nearest')",
         AggregateFunction::QuantileDisc => "quantile_disc(x, 0.9)",
+        AggregateFunction::ApproxQuantile => "approx_quantile(x, 0.9)",
+        AggregateFunction::ArgMin => "arg_min(x, y) or arg_min(x, y, 3)",
+        AggregateFunction::ArgMax => "arg_max(x, y) or arg_max(x, y, 3)",
+        AggregateFunction::Min => "min(x) or min(x, 3)",
+        AggregateFunction::Max => "max(x) or max(x, 3)",
         _ => "string_agg(x, ', ')",
     }
 }

@@ -14,6 +14,7 @@
 mod bool;
 mod call;
 mod count;
+mod distinct_sketch;
 mod exact_sum;
 mod first_last;
 mod gather;
@@ -27,6 +28,8 @@ mod min_max_bytes;
 mod moments;
 mod name;
 mod product_sum;
+mod quantile_sketch;
+mod shape;
 mod signature;
 mod sum_decimal;
 mod sum_int;
@@ -158,6 +161,22 @@ pub enum AggregateFunction {
     List,
     /// `string_agg(x, separator)`: the values as one text.
     StringAgg,
+    /// `arg_min(x, y)`: the `x` of the row with the least `y`; with `n`, of the first so many rows.
+    ArgMin,
+    /// `arg_max(x, y)`: the `x` of the row with the greatest `y`.
+    ArgMax,
+    /// Skewness, corrected for a sample.
+    Skewness,
+    /// Excess kurtosis, corrected for a sample.
+    Kurtosis,
+    /// Excess kurtosis of a population.
+    KurtosisPop,
+    /// The median of the distances from the median.
+    Mad,
+    /// The number of different values, with a standard error of 1.6 %.
+    ApproxCountDistinct,
+    /// `approx_quantile(x, p)`: a quantile, within 0.2 % of it.
+    ApproxQuantile,
     /// The user's own.
     User(Arc<dyn UserAggregate>),
 }
@@ -177,6 +196,7 @@ pub struct BoundAggregate {
     function: AggregateFunction,
     signature: AggregateSignature,
     gather: Option<gather::Gather>,
+    constants: Vec<ArrayRef>,
 }
 
 impl BoundAggregate {

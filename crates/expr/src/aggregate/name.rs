@@ -3,7 +3,7 @@
 use super::AggregateFunction;
 
 /// The function, its name, and its aliases.
-const NAMES: [(AggregateFunction, &str, &[&str]); 24] = [
+const NAMES: [(AggregateFunction, &str, &[&str]); 32] = [
     (AggregateFunction::Count, "count", &["len"]),
     (AggregateFunction::Sum, "sum", &[]),
     (AggregateFunction::Mean, "mean", &["avg"]),
@@ -27,6 +27,14 @@ const NAMES: [(AggregateFunction, &str, &[&str]); 24] = [
     (AggregateFunction::Mode, "mode", &[]),
     (AggregateFunction::Entropy, "entropy", &[]),
     (AggregateFunction::List, "list", &["array_agg", "implode"]),
+    (AggregateFunction::Skewness, "skewness", &["skew"]),
+    (AggregateFunction::Kurtosis, "kurtosis", &[]),
+    (AggregateFunction::KurtosisPop, "kurtosis_pop", &[]),
+    (AggregateFunction::Mad, "mad", &[]),
+    (AggregateFunction::ApproxCountDistinct, "approx_count_distinct", &["approx_n_unique"]),
+    (AggregateFunction::ApproxQuantile, "approx_quantile", &[]),
+    (AggregateFunction::ArgMin, "arg_min", &["argmin", "min_by"]),
+    (AggregateFunction::ArgMax, "arg_max", &["argmax", "max_by"]),
     (AggregateFunction::StringAgg, "string_agg", &["group_concat", "listagg"]),
 ];
 

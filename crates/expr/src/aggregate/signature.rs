@@ -8,13 +8,16 @@ use dframe_core::{Error, Result};
 
 use super::bool::Bools;
 use super::count::Count;
+use super::distinct_sketch::{self, DistinctSketches};
 use super::exact_sum::{ExactSums, FloatSum};
 use super::first_last::{Order, Pick};
-use super::gather::Gather;
+use super::gather::{Gather, hashes};
 use super::mean::{FloatMean, IntMean};
 use super::min_max::{End, Extreme, Greatest, Least};
 use super::min_max_bytes::ExtremeBytes;
 use super::moments::{Moment, Moments};
+use super::quantile_sketch::{self, QuantileSketches};
+use super::shape::{Powers, Shape};
 use super::sum_decimal::{DecimalSum, RAW_256};
 use super::sum_int::{IntSum, RAW_128};
 use super::{
@@ -37,8 +40,10 @@ impl AggregateFunction {
         arg_types: &[DataType],
         options: &CallOptions,
     ) -> Result<BoundAggregate> {
-        let bound =
-            |signature, gather| Ok(BoundAggregate { function: self.clone(), signature, gather });
+        let bound = |signature, gather| {
+            let (function, constants) = (self.clone(), options.constants.clone());
+            Ok(BoundAggregate { function, signature, gather, constants })
+        };
         if let Self::User(user) = self {
             return bound(user.bind(arg_types)?, None);
         }
@@ -54,12 +59,31 @@ impl AggregateFunction {
             Self::First | Self::Last | Self::AnyValue => Some(pick(args[0])),
             Self::BoolAnd | Self::BoolOr => bools(args[0]),
             Self::Mean => mean(args[0]),
+            Self::ApproxCountDistinct if hashes(args[0]) => {
+                Some(signature(&[args[0]], distinct_sketch::fields(), DataType::Int64))
+            }
+            Self::ApproxQuantile if is_number(args[0]) => {
+                quantile_sketch::share(&options.constants)?;
+                Some(signature(&[&DataType::Float64], quantile_sketch::fields(), DataType::Float64))
+            }
+            _ if self.shape().is_some_and(|_| is_number(args[0])) => self
+                .shape()
+                .map(|shape| signature(&[&DataType::Float64], shape.fields(), DataType::Float64)),
             _ => self.moment().and_then(|moment| moments(moment, &args)),
         };
         match signature {
             Some(signature) => bound(signature, None),
             None => Err(self.type_error(&args)),
         }
+    }
+
+    fn shape(&self) -> Option<Shape> {
+        Some(match self {
+            Self::Skewness => Shape::Skewness,
+            Self::Kurtosis => Shape::Kurtosis,
+            Self::KurtosisPop => Shape::KurtosisPop,
+            _ => return None,
+        })
     }
 
     fn moment(&self) -> Option<Moment> {
@@ -78,7 +102,9 @@ impl AggregateFunction {
     fn check_count(&self, given: usize) -> Result<()> {
         let (wanted, right) = match self {
             Self::Count => ("none or one", given <= 1),
-            Self::Corr | Self::CovarSample | Self::CovarPop => ("two", given == 2),
+            Self::Corr | Self::CovarSample | Self::CovarPop | Self::ArgMin | Self::ArgMax => {
+                ("two", given == 2)
+            }
             _ => ("one", given == 1),
         };
         if right {
@@ -95,6 +121,9 @@ impl AggregateFunction {
         error.remedy(match self {
             Self::BoolAnd | Self::BoolOr => format!("compare first, as in {name}(x > 0)"),
             Self::Min | Self::Max => "nested types and intervals have no order here".to_string(),
+            Self::ArgMin | Self::ArgMax => {
+                "nested types, intervals and decimals of 256 bits have no order here".to_string()
+            }
             Self::QuantileCont => {
                 "there is nothing between two of its values: use quantile_disc".to_string()
             }
@@ -257,6 +286,14 @@ impl BoundAggregate {
             AggregateFunction::BoolAnd => Some(Bools::all()),
             AggregateFunction::BoolOr => Some(Bools::any()),
             AggregateFunction::Mean => mean_accumulator(arg, &signature.return_type),
+            AggregateFunction::ApproxCountDistinct => {
+                Some(Box::new(DistinctSketches::default()) as Box<dyn Accumulator>)
+            }
+            AggregateFunction::ApproxQuantile => {
+                let share = quantile_sketch::share(&self.constants)?;
+                Some(QuantileSketches::boxed(share))
+            }
+            other if other.shape().is_some() => other.shape().map(Powers::boxed),
             other if *arg == DataType::Int64 => other.moment().map(int_moments::boxed),
             other => other.moment().map(Moments::boxed),
         };

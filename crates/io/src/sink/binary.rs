@@ -1,6 +1,6 @@
 //! Files of columns: Parquet and Arrow IPC.
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::CompressionType;
@@ -42,8 +42,26 @@ impl ParquetSink {
     }
 }
 
+impl ParquetSink {
+    /// The items of long lists are taken apart before they are encoded, each with its levels and its place.
+    fn make_room(&mut self, batch: &RecordBatch) -> Result<()> {
+        let nested = batch.columns().iter().filter(|column| column.data_type().is_nested());
+        let bytes: usize = nested.map(|column| 2 * column.get_array_memory_size()).sum();
+        if bytes > LONG_LISTS_BYTES && !self.held.try_grow(bytes) {
+            self.writer.flush().map_err(failed)?;
+            self.held.shrink(usize::MAX);
+            self.held.try_grow(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// Lists of fewer bytes are not worth a reservation.
+const LONG_LISTS_BYTES: usize = 16 << 20;
+
 impl Sink for ParquetSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.make_room(batch)?;
         self.writer.write(&conform(batch, &self.schema)?).map_err(failed)?;
         let bytes = self.writer.memory_size();
         let granted = self.held.resize(bytes, "a row group in the making").is_ok();

@@ -99,6 +99,17 @@ fn is_insensitive(function: &AggregateFunction) -> bool {
             | F::Corr
             | F::CovarSample
             | F::CovarPop
+            | F::Median
+            | F::QuantileCont
+            | F::QuantileDisc
+            | F::Mode
+            | F::Entropy
+            | F::Mad
+            | F::Skewness
+            | F::Kurtosis
+            | F::KurtosisPop
+            | F::ApproxCountDistinct
+            | F::ApproxQuantile
     )
 }
 

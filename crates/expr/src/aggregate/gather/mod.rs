@@ -10,6 +10,7 @@
 //! functions had better not count on that. [`LargeGroup`] finishes a group in little memory if its values
 //! can be read several times (quantiles) or sorted (the others). Who keeps and sorts them is not known here.
 
+mod deviation;
 mod frequency;
 mod list;
 mod quantile;
@@ -21,15 +22,18 @@ mod words;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, UInt64Array};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{SortOptions, filter};
 use arrow::datatypes::{DataType, Field, UInt32Type};
 use dframe_core::Result;
 
+use self::deviation::Deviations;
 use self::frequency::Frequency;
-use self::list::{Ordered, Shape};
+use self::list::Ordered;
 use self::quantile::Quantiles;
 use self::store::{Lists, Store};
 use self::words::{Repr, repr};
+pub(super) use self::words::{each_hash, float_of_word, float_word, hashes};
 use super::groups::Groups;
 use super::{
     Accumulator, AggregateFunction, AggregateSignature, CallOptions, GroupedRows, Positions,
@@ -48,6 +52,7 @@ pub(super) struct Gather {
 enum Measure {
     Quantiles(Quantiles),
     Frequency(Frequency),
+    Deviations(Deviations),
     Ordered(Ordered),
 }
 
@@ -126,15 +131,15 @@ impl Gather {
             AggregateFunction::Mode if ranked => {
                 values(Measure::Frequency(Frequency::Mode), arg.clone())
             }
+            AggregateFunction::Mad => Deviations::of(&arg).and_then(|deviations| {
+                let return_type = deviations.return_type();
+                values(Measure::Deviations(deviations), return_type)
+            }),
             AggregateFunction::Entropy if ranked => {
                 values(Measure::Frequency(Frequency::Entropy), DataType::Float64)
             }
-            AggregateFunction::List => ordered(arg, &args[1..], Shape::List, options),
-            AggregateFunction::StringAgg => {
-                let shape = Shape::text(&options.constants)?;
-                ordered(DataType::Utf8, &args[1..], shape, options)
-            }
-            _ => None,
+            _ => Ordered::of(function, args, options)?
+                .map(|ordered| ordered_signature(arg, &args[1..], ordered)),
         })
     }
 
@@ -162,6 +167,7 @@ impl Gather {
                 Some(Repr::Wide) => LargeGroup::Passes(select::passes::<u128>(all, rows, arg)),
                 _ => LargeGroup::Sorted { keys: by_value(), values: all.in_order(rows, arg) },
             },
+            Measure::Deviations(deviations) => LargeGroup::Passes(deviations.passes(rows)),
             Measure::Frequency(frequency) => {
                 LargeGroup::Sorted { keys: by_value(), values: frequency.in_order(rows, arg) }
             }
@@ -172,28 +178,29 @@ impl Gather {
         match &self.measure {
             Measure::Quantiles(quantiles) => quantiles.finish(lists, &self.columns[0]),
             Measure::Frequency(frequency) => frequency.finish(lists, &self.columns[0]),
+            Measure::Deviations(deviations) => deviations.finish(lists),
             Measure::Ordered(ordered) => ordered.finish(lists),
         }
     }
 }
 
 /// The arguments are the value and what it is ordered by; positions are gathered behind them.
-fn ordered(
+fn ordered_signature(
     value: DataType,
     keys: &[&DataType],
-    shape: Shape,
-    options: &CallOptions,
-) -> Option<(AggregateSignature, Gather)> {
+    ordered: Ordered,
+) -> (AggregateSignature, Gather) {
+    let value = ordered.value_type(value);
     let mut columns = vec![value.clone()];
-    columns.extend(keys.iter().map(|key| (*key).clone()));
+    columns.extend(keys.iter().map(|key| match key {
+        DataType::Null => DataType::Int32,
+        key => (*key).clone(),
+    }));
     let args = columns.clone();
     columns.push(DataType::UInt64);
-    let return_type = match shape {
-        Shape::List => DataType::List(Arc::new(Field::new_list_field(value, true))),
-        Shape::Text { .. } => DataType::Utf8,
-    };
-    let measure = Measure::Ordered(Ordered { shape, order: options.order.clone() });
-    Some(signature(args, return_type, Gather { measure, columns }))
+    let return_type = ordered.return_type(value);
+    let measure = Measure::Ordered(ordered);
+    signature(args, return_type, Gather { measure, columns })
 }
 
 fn signature(
@@ -209,6 +216,11 @@ fn signature(
     (AggregateSignature { arg_types, state_fields, return_type }, gather)
 }
 
+/// Where only the first rows count, so many times too many are kept for a while.
+const SHORTEN: usize = 4;
+/// So many rows are kept anyway.
+const SLACK: usize = 64 * 1024;
+
 /// The values of all groups.
 struct Gathering {
     gather: Gather,
@@ -216,11 +228,27 @@ struct Gathering {
 }
 
 impl Gathering {
-    /// Which rows count: lists keep NULLs, all else skips them.
-    fn mask(&self, value: &ArrayRef) -> Option<BooleanArray> {
-        let keeps = matches!(&self.gather.measure, Measure::Ordered(o) if o.shape == Shape::List);
-        let nulls = value.logical_nulls().filter(|nulls| !keeps && nulls.null_count() > 0)?;
+    /// Which rows count: lists keep NULLs, most else skips them.
+    fn mask(&self, args: &[ArrayRef]) -> Option<BooleanArray> {
+        let needed = match &self.gather.measure {
+            Measure::Ordered(ordered) => ordered.values_needed,
+            _ => 1,
+        };
+        let nulls = args[..needed.min(args.len())].iter().map(|arg| arg.logical_nulls());
+        let nulls = nulls.fold(None, |all, own| NullBuffer::union(all.as_ref(), own.as_ref()));
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0)?;
         Some(BooleanArray::new(nulls.into_inner(), None))
+    }
+
+    /// Drops what cannot be among the first rows of its group, once that makes a difference.
+    fn shorten(&mut self, slack: usize) -> Result<()> {
+        let Measure::Ordered(ordered) = &self.gather.measure else { return Ok(()) };
+        let Some(limit) = ordered.limit else { return Ok(()) };
+        if self.store.rows() <= slack.max(SHORTEN * limit.saturating_mul(self.store.groups())) {
+            return Ok(());
+        }
+        let lists = ordered.shortened(&self.store.take()?)?;
+        self.store.put(lists)
     }
 }
 
@@ -232,7 +260,7 @@ impl Accumulator for Gathering {
         if self.gather.needs_positions() {
             columns.push(Arc::new(positions(rows.positions, args[0].len())));
         }
-        match self.mask(&args[0]) {
+        match self.mask(args) {
             None => self.store.push_rows(groups.ids().to_vec(), &columns)?,
             Some(mask) => {
                 let ids: ArrayRef = Arc::new(UInt32Array::from(groups.ids().to_vec()));
@@ -241,16 +269,18 @@ impl Accumulator for Gathering {
                 self.store.push_rows(ids, &kept.collect::<Result<Vec<_>>>()?)?;
             }
         }
-        Ok(())
+        self.shorten(SLACK)
     }
 
     fn merge(&mut self, rows: &GroupedRows<'_>, states: &[ArrayRef]) -> Result<()> {
         let groups = Groups::new(rows, states[0].len())?;
         self.store.grow(groups.count());
-        self.store.push_lists(groups.ids(), states)
+        self.store.push_lists(groups.ids(), states)?;
+        self.shorten(SLACK)
     }
 
     fn state(&mut self) -> Result<Vec<ArrayRef>> {
+        self.shorten(0)?;
         self.store.take()?.arrays()
     }
 

@@ -81,6 +81,27 @@ impl Store {
         self.push(Owners::Runs(runs), &items)
     }
 
+    /// The number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of groups.
+    pub(super) fn groups(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Adds rows that lie group by group.
+    pub(super) fn put(&mut self, lists: Lists) -> Result<()> {
+        self.grow(lists.offsets.len() - 1);
+        let lengths = lists.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as u32);
+        let runs: Vec<(u32, u32)> = (0..).zip(lengths).collect();
+        for (group, length) in &runs {
+            self.counts[*group as usize] += length;
+        }
+        self.push(Owners::Runs(runs), &lists.columns)
+    }
+
     /// Copies the columns, so that nothing larger is kept alive.
     fn push(&mut self, owners: Owners, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, Array::len);

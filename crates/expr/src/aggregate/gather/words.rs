@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayData, ArrayRef, BooleanArray, make_array};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::{ArrowNativeType, DataType};
 use dframe_core::{Error, Result};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// How the values of a type are compared.
@@ -196,6 +197,49 @@ fn build<W: Copy, T: ArrowNativeType>(
     let values: Vec<T> = words.iter().map(|word| value(*word)).collect();
     let data = ArrayData::builder(to.clone()).len(values.len()).nulls(nulls);
     Ok(make_array(data.add_buffer(Buffer::from_vec(values)).build()?))
+}
+
+/// A float as a word.
+pub(in crate::aggregate) fn float_word(value: f64) -> u64 {
+    float(value)
+}
+
+/// The float that a word is.
+pub(in crate::aggregate) fn float_of_word(word: u64) -> f64 {
+    unfloat(word)
+}
+
+/// Whether [`each_hash`] takes values of `data_type`.
+pub(in crate::aggregate) fn hashes(data_type: &DataType) -> bool {
+    *data_type == DataType::Null || repr(data_type).is_some()
+}
+
+/// Calls `f` with each row and the hash of its value; equal values have equal hashes, whatever their type's width.
+pub(in crate::aggregate) fn each_hash(
+    array: &ArrayRef,
+    hasher: &impl BuildHasher,
+    mut f: impl FnMut(usize, u64),
+) -> Result<()> {
+    match repr(array.data_type()) {
+        Some(Repr::Narrow) => {
+            let mut words: Vec<u64> = Vec::with_capacity(array.len());
+            u64::extend(&mut words, array)?;
+            words.iter().enumerate().for_each(|(row, word)| f(row, hasher.hash_one(word)));
+        }
+        Some(Repr::Wide) => {
+            let mut words: Vec<u128> = Vec::with_capacity(array.len());
+            u128::extend(&mut words, array)?;
+            words.iter().enumerate().for_each(|(row, word)| f(row, hasher.hash_one(word)));
+        }
+        Some(Repr::Bytes) => {
+            let mut values = Vec::with_capacity(array.len());
+            super::values::extend_bytes(array, 0..array.len(), &mut values);
+            values.iter().enumerate().for_each(|(row, value)| f(row, hasher.hash_one(value)));
+        }
+        // All are NULL.
+        None => {}
+    }
+    Ok(())
 }
 
 fn signed(value: i64) -> u64 {
