@@ -5,8 +5,9 @@
 //!                                                       element of it      0 1 - - 3      (- is NULL)
 //! ```
 //!
-//! All columns are taken by these two lists of places, a piece of them at a time, so that a batch of long lists never
-//! stands exploded in memory.
+//! All columns are taken by these two lists of places, a piece of them at a time, so that a batch of long lists, or of
+//! short ones beside long texts, never stands exploded in memory. Elements are copied once, other values repeatedly:
+//! pieces are cut by the bytes of these.
 
 use std::ops::Range;
 
@@ -20,9 +21,7 @@ use dframe_plan::ScannedBatch;
 use dframe_plan::node::{Explode, Node};
 
 use crate::pipeline::{BlockMap, RowChange, batch_of};
-
-/// Rows of a piece.
-const PIECE_ROWS: usize = 16 * 1024;
+use crate::row_bytes::{PIECE_BYTES, PIECE_ROWS, RowBytes};
 
 /// What explodes batches.
 #[derive(Clone, Debug)]
@@ -85,16 +84,19 @@ impl BlockMap for ExplodeOp {
         emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
     ) -> Result<bool> {
         let lists = self.lists(&batch.rows)?;
+        let others = batch.rows.columns().iter().enumerate();
+        let others = others.filter(|(index, _)| !self.lists.contains(index));
+        let repeated = RowBytes::of(others.map(|(_, column)| column));
         let mut places = Places::default();
         for row in 0..batch.rows.num_rows() {
             let mut left = lists[0].elements(row).len();
+            let bytes = repeated.row(row);
             loop {
-                let some = left.min(PIECE_ROWS - places.rows.len());
+                let some = left.min(places.room(bytes));
                 places.add(row, lists.iter().map(|lists| lists.last_of(row, left, some)));
+                places.bytes += bytes * some.max(1);
                 left -= some;
-                if places.rows.len() >= PIECE_ROWS
-                    && !emit(self.piece(&batch.rows, &lists, &mut places)?)?
-                {
+                if places.are_enough() && !emit(self.piece(&batch.rows, &lists, &mut places)?)? {
                     return Ok(false);
                 }
                 if left == 0 {
@@ -116,7 +118,7 @@ impl ExplodeOp {
         lists: &[Lists],
         places: &mut Places,
     ) -> Result<RecordBatch> {
-        let Places { rows: parents, elements } = std::mem::take(places);
+        let Places { rows: parents, elements, .. } = std::mem::take(places);
         let count = parents.len();
         let parents = UInt64Array::from(parents);
         let mut columns = Vec::with_capacity(rows.num_columns());
@@ -140,9 +142,21 @@ struct Places {
     rows: Vec<u64>,
     /// For each column of lists the element, or none.
     elements: Vec<Vec<Option<u64>>>,
+    /// The bytes of what is repeated.
+    bytes: usize,
 }
 
 impl Places {
+    /// How many rows of so many bytes still fit, at least one.
+    fn room(&self, bytes: usize) -> usize {
+        let by_bytes = PIECE_BYTES.saturating_sub(self.bytes) / bytes;
+        by_bytes.min(PIECE_ROWS - self.rows.len()).max(1)
+    }
+
+    fn are_enough(&self) -> bool {
+        self.rows.len() >= PIECE_ROWS || self.bytes >= PIECE_BYTES
+    }
+
     /// Adds elements of a row; a row without any gets one that is NULL.
     fn add(&mut self, row: usize, elements: impl Iterator<Item = Range<usize>>) {
         for (list, elements) in elements.enumerate() {

@@ -16,6 +16,7 @@ mod group;
 mod join;
 mod lower;
 mod pipeline;
+mod row_bytes;
 mod row_numbers;
 mod shuffle;
 mod sort;

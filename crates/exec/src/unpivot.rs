@@ -2,8 +2,12 @@
 //!
 //! ```text
 //!   columns a, b of rows 0 1   -->  a0 b0 a1 b1   values are interleaved, columns that stay are repeated
+//!   places                           0  1  2  3
 //! ```
+//!
+//! A piece is a range of places, which may begin and end within a row.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -17,9 +21,7 @@ use dframe_plan::ScannedBatch;
 use dframe_plan::node::{Node, Unpivot};
 
 use crate::pipeline::{BlockMap, RowChange, batch_of};
-
-/// Rows of a piece, about.
-const PIECE_ROWS: usize = 16 * 1024;
+use crate::row_bytes::{PIECE_BYTES, PIECE_ROWS, RowBytes};
 
 /// What unpivots batches.
 #[derive(Clone, Debug)]
@@ -49,24 +51,41 @@ impl UnpivotOp {
         })
     }
 
-    fn piece(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let (count, copies) = (rows.num_rows(), self.on.len());
-        let repeated = (0..count as u64).flat_map(|row| std::iter::repeat_n(row, copies));
-        let repeated = UInt64Array::from_iter_values(repeated);
+    /// The rows at `places`, where `values` are the columns that become rows.
+    fn piece(
+        &self,
+        rows: &RecordBatch,
+        values: &[&dyn Array],
+        places: Range<usize>,
+    ) -> Result<RecordBatch> {
+        let (count, copies) = (places.len(), self.on.len());
+        let places = places.map(|place| (place % copies, place / copies));
+        let places: Vec<(usize, usize)> = places.collect();
+        let repeated = UInt64Array::from_iter_values(places.iter().map(|place| place.1 as u64));
         let mut columns = Vec::with_capacity(self.index.len() + 2);
         for index in &self.index {
             columns.push(take(rows.column(*index), &repeated, None)?);
         }
-        let codes = (0..count).flat_map(|_| 0..copies as i32);
-        let codes = Int32Array::from_iter_values(codes);
+        let codes = Int32Array::from_iter_values(places.iter().map(|place| place.0 as i32));
         columns.push(Arc::new(DictionaryArray::<Int32Type>::try_new(codes, self.names.clone())?));
-        let values: Vec<ArrayRef> =
-            self.on.iter().map(|index| plain(rows.column(*index))).collect::<Result<_>>()?;
-        let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
-        let places: Vec<(usize, usize)> =
-            (0..count).flat_map(|row| (0..copies).map(move |column| (column, row))).collect();
-        columns.push(interleave(&values, &places)?);
-        batch_of(&self.schema, columns, count * copies)
+        columns.push(interleave(values, &places)?);
+        batch_of(&self.schema, columns, count)
+    }
+
+    /// The end of the piece of `rows` rows that begins at `start`.
+    fn end(&self, start: usize, rows: usize, repeated: &RowBytes<'_>) -> usize {
+        let copies = self.on.len();
+        let last = (start + PIECE_ROWS).min(rows * copies);
+        let (mut end, mut bytes) = (start, 0);
+        while end < last && bytes < PIECE_BYTES {
+            let row = end / copies;
+            let each = repeated.row(row);
+            let wanted = (PIECE_BYTES - bytes).div_ceil(each);
+            let some = wanted.min((row + 1) * copies - end).min(last - end);
+            bytes += some * each;
+            end += some;
+        }
+        end
     }
 }
 
@@ -89,12 +108,17 @@ impl BlockMap for UnpivotOp {
         emit: &mut dyn FnMut(RecordBatch) -> Result<bool>,
     ) -> Result<bool> {
         let rows = &batch.rows;
-        let step = (PIECE_ROWS / self.on.len().max(1)).max(1);
-        for start in (0..rows.num_rows()).step_by(step) {
-            let piece = rows.slice(start, step.min(rows.num_rows() - start));
-            if !emit(self.piece(&piece)?)? {
+        let repeated = RowBytes::of(self.index.iter().map(|index| rows.column(*index)));
+        let values = self.on.iter().map(|index| plain(rows.column(*index)));
+        let values = values.collect::<Result<Vec<ArrayRef>>>()?;
+        let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
+        let mut start = 0;
+        while start < rows.num_rows() * self.on.len() {
+            let end = self.end(start, rows.num_rows(), &repeated);
+            if !emit(self.piece(rows, &values, start..end)?)? {
                 return Ok(false);
             }
+            start = end;
         }
         Ok(true)
     }
