@@ -212,7 +212,11 @@ const QUERIES: &[Query] = &[
         f.clone().select(["row", "small"]).union_by_name([f.select(["float", "row"])])
     }),
     ("pivot", false, |f| {
-        f.pivot_values("small", ["1", "-3", "NULL"], ["skewed"], col("many").sum())
+        f.pivot_values("small", [lit(1), lit(-3), null()], ["skewed"], [col("many").sum()])
+    }),
+    ("pivot of many values", false, |f| {
+        let value = [col("many").sum().alias("s"), count_all().alias("n"), col("row").first()];
+        f.pivot_values("small", (-5..5).map(lit).chain([null()]), ["skewed"], value)
     }),
 ];
 

@@ -113,7 +113,7 @@ fn columns_become_rows_and_rows_columns() {
     let values = long.collect().unwrap().column("value").unwrap();
     let values: Vec<Option<f64>> = values.as_primitive::<Float64Type>().iter().collect();
     assert_eq!(values, [Some(1.0), Some(0.5), None, Some(2.5)]);
-    let wide = long.clone().pivot("variable", ["k"], col("value").sum()).unwrap().sort(["k"]);
+    let wide = long.clone().pivot("variable", ["k"], [col("value").sum()]).unwrap().sort(["k"]);
     let schema = wide.schema().unwrap();
     let found: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(found, ["k", "a", "b"]);

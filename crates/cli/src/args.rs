@@ -16,8 +16,8 @@ use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
 use crate::command::{
-    Count, Distinct, Generate, GroupBy, Head, Join, Meta, Resample, Sample, Schema, Select, Sort,
-    Tail,
+    Count, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot, Resample, Sample, Schema,
+    Select, Sort, Tail, Unpivot,
 };
 
 /// Query files larger than memory with a few words
@@ -49,6 +49,9 @@ pub enum Command {
     Sort(Sort),
     Distinct(Distinct),
     Join(Join),
+    Pivot(Pivot),
+    Unpivot(Unpivot),
+    Explode(Explode),
     Sample(Sample),
     Schema(Schema),
     Head(Head),
@@ -87,6 +90,9 @@ impl Command {
             Command::Sort(args) => &args.output,
             Command::Distinct(args) => &args.output,
             Command::Join(args) => &args.output,
+            Command::Pivot(args) => &args.output,
+            Command::Unpivot(args) => &args.output,
+            Command::Explode(args) => &args.output,
             Command::Sample(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Head(args) => &args.output,
@@ -106,6 +112,9 @@ impl Command {
             Command::Sort(args) => Some(&args.run),
             Command::Distinct(args) => Some(&args.run),
             Command::Join(args) => Some(&args.run),
+            Command::Pivot(args) => Some(&args.run),
+            Command::Unpivot(args) => Some(&args.run),
+            Command::Explode(args) => Some(&args.run),
             Command::Sample(args) => Some(&args.run),
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),

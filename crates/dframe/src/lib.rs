@@ -50,6 +50,7 @@ mod group_by;
 mod join;
 mod observers;
 mod paths;
+mod pivot;
 pub mod prelude;
 mod reshape;
 mod rows;

@@ -1,4 +1,4 @@
-//! Other columns of the same values: renamed, filled, wide to long, long to wide, frames of different columns.
+//! Other columns of the same values: renamed, filled, wide to long, lists to rows, frames of different columns.
 
 use arrow::datatypes::{DataType, Field, Schema};
 use dframe_core::{Error, Result};
@@ -6,7 +6,6 @@ use dframe_expr::{Expr, coalesce, col, null};
 use dframe_plan::LogicalPlan;
 use dframe_plan::node::UnpivotNames;
 
-use crate::columns::{IntoColumn, columns};
 use crate::frame::LazyFrame;
 
 impl LazyFrame {
@@ -116,6 +115,17 @@ impl LazyFrame {
         on: impl IntoIterator<Item = impl Into<String>>,
         index: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
+        self.unpivot_as(on, index, "variable", "value")
+    }
+
+    /// As [`LazyFrame::unpivot`], with other names for the columns of names and values.
+    pub fn unpivot_as(
+        self,
+        on: impl IntoIterator<Item = impl Into<String>>,
+        index: impl IntoIterator<Item = impl Into<String>>,
+        variable: &str,
+        value: &str,
+    ) -> Self {
         let on: Vec<Expr> = on.into_iter().map(|name| col(name.into())).collect();
         let index: Vec<Expr> = index.into_iter().map(|name| col(name.into())).collect();
         self.then(|plan| {
@@ -128,15 +138,14 @@ impl LazyFrame {
             let plan = match all.is_empty() {
                 true => plan,
                 false => {
-                    let value = coalesce(all.clone()).to_field(&plan.schema())?;
+                    let common = common_type(&plan, &all)?;
                     let same = all.into_iter().zip(&on);
-                    let same = same
-                        .map(|(column, name)| column.cast(value.data_type().clone()).alias(name));
+                    let same = same.map(|(column, name)| column.cast(common.clone()).alias(name));
                     let kept = index.iter().filter(|name| !on.contains(name)).map(col);
                     plan.project(kept.chain(same).collect())?
                 }
             };
-            plan.unpivot(&on, &index, UnpivotNames { variable: "variable", value: "value" })
+            plan.unpivot(&on, &index, UnpivotNames { variable, value })
         })
     }
 
@@ -147,65 +156,6 @@ impl LazyFrame {
         value_vars: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
         self.unpivot(value_vars, id_vars)
-    }
-
-    /// Long to wide: a row for each combination of `index`, and a column for each value of `on`, with the aggregate
-    /// `value` of the rows that have both. The values are found by a query that runs at once, in ascending order; with
-    /// [`LazyFrame::pivot_values`] they are given.
-    ///
-    /// ```
-    /// use dframe::prelude::*;
-    ///
-    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/ticks.parquet");
-    /// let ticks = scan_parquet(path)?.filter(col("ticker").is_in([lit("AAPL"), lit("MSFT")]));
-    /// let by_side = ticks.pivot("side", ["ticker"], col("size").sum())?;
-    /// println!("{}", by_side.collect()?);
-    /// # Ok::<(), dframe::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// What is wrong with the query or its data, and more than 1,000 values.
-    pub fn pivot(
-        self,
-        on: &str,
-        index: impl IntoIterator<Item = impl IntoColumn>,
-        value: Expr,
-    ) -> Result<Self> {
-        let text = col(on).cast(DataType::Utf8).alias("value");
-        let values =
-            self.clone().select([text]).distinct().sort(["value"]).limit(PIVOT_COLUMNS_MAX + 1);
-        let values = values.collect()?.column("value")?;
-        let values = arrow::array::AsArray::as_string::<i32>(&values);
-        if values.iter().len() as u64 > PIVOT_COLUMNS_MAX {
-            return Err(Error::invalid_data(format!(
-                "'{on}' has more than {PIVOT_COLUMNS_MAX} values"
-            ))
-            .column(on)
-            .remedy("pivot on a column of fewer values, or give them to `pivot_values`"));
-        }
-        let values = values.iter().map(|value| value.unwrap_or("NULL").to_string());
-        Ok(self.pivot_values(on, values.collect::<Vec<_>>(), index, value))
-    }
-
-    /// As [`LazyFrame::pivot`], for the values of `on` that are given, as text; `"NULL"` stands for NULL.
-    pub fn pivot_values(
-        self,
-        on: &str,
-        values: impl IntoIterator<Item = impl Into<String>>,
-        index: impl IntoIterator<Item = impl IntoColumn>,
-        value: Expr,
-    ) -> Self {
-        let on = col(on).cast(DataType::Utf8);
-        let cells = values.into_iter().map(Into::into).map(|name: String| {
-            let here = match name.as_str() {
-                "NULL" => on.clone().is_null(),
-                name => on.clone().eq(name),
-            };
-            value.clone().filter(here).alias(name)
-        });
-        let cells: Vec<Expr> = cells.collect();
-        let index = columns(index);
-        self.then(|plan| plan.aggregate(index, cells, None))
     }
 
     /// The rows of this frame, then those of `others`, with the columns of all: matched by name, NULL where a frame has
@@ -244,9 +194,6 @@ impl LazyFrame {
         })
     }
 }
-
-/// The columns that a pivot makes at most of values that it finds.
-const PIVOT_COLUMNS_MAX: u64 = 1000;
 
 /// The columns of all plans, in the order in which they come first, with types that hold all values.
 fn unified(plans: &[LogicalPlan]) -> Result<Schema> {
@@ -295,4 +242,23 @@ fn names_except(plan: &LogicalPlan, gone: &[String]) -> Vec<String> {
     let schema = plan.schema();
     let names = schema.fields().iter().map(|field| field.name().clone());
     names.filter(|name| !gone.contains(name)).collect()
+}
+
+/// A type that all of `columns` can be cast to without loss.
+fn common_type(plan: &LogicalPlan, columns: &[Expr]) -> Result<DataType> {
+    let schema = plan.schema();
+    let common = coalesce(columns.to_vec()).to_field(&schema);
+    common.map(|field| field.data_type().clone()).map_err(|error| {
+        let described = columns.iter().map(|column| {
+            let field = column.to_field(&schema)?;
+            Ok(format!("'{}' ({})", field.name(), dframe_expr::type_name(field.data_type())))
+        });
+        match described.collect::<Result<Vec<String>>>() {
+            Ok(all) => {
+                Error::new(error.kind(), format!("no type holds the values of {}", all.join(", ")))
+                    .remedy("cast them to one type first, such as VARCHAR")
+            }
+            Err(error) => error,
+        }
+    })
 }

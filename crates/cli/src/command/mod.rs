@@ -2,33 +2,39 @@
 
 mod count;
 mod distinct;
+mod explode;
 mod generate;
 mod groupby;
 mod head;
 mod join;
 mod meta;
+mod pivot;
 mod resample;
 mod sample;
 mod schema;
 mod select;
 mod sort;
 mod tail;
+mod unpivot;
 
 use dframe::Result;
 
 pub use count::Count;
 pub use distinct::Distinct;
+pub use explode::Explode;
 pub use generate::Generate;
 pub use groupby::GroupBy;
 pub use head::Head;
 pub use join::Join;
 pub use meta::Meta;
+pub use pivot::Pivot;
 pub use resample::Resample;
 pub use sample::Sample;
 pub use schema::Schema;
 pub use select::Select;
 pub use sort::Sort;
 pub use tail::Tail;
+pub use unpivot::Unpivot;
 
 use crate::args::Command;
 use crate::query::Context;
@@ -42,6 +48,9 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Sort(args) => sort::run(&args, context),
         Command::Distinct(args) => distinct::run(&args, context),
         Command::Sample(args) => sample::run(&args, context),
+        Command::Pivot(args) => pivot::run(&args, context),
+        Command::Unpivot(args) => unpivot::run(&args, context),
+        Command::Explode(args) => explode::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Join(args) => join::run(&args, context),
         Command::Head(args) => head::run(&args, context),
