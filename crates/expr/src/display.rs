@@ -56,6 +56,7 @@ impl Display for Expr {
             }
             Expr::Call { name, args, .. } => write!(f, "{name}({})", List(args)),
             Expr::Aggregate(call) => call.fmt(f),
+            Expr::Window(call) => call.fmt(f),
             Expr::Wildcard => f.write_str("*"),
         }
     }
@@ -229,7 +230,7 @@ impl Display for Operand<'_> {
     }
 }
 
-struct List<'a>(&'a [Expr]);
+pub(crate) struct List<'a>(pub &'a [Expr]);
 
 impl Display for List<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

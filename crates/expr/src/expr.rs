@@ -10,6 +10,7 @@ use arrow::datatypes::DataType;
 
 use crate::aggregate::AggregateFunction;
 use crate::sort_key::SortKey;
+use crate::window::WindowCall;
 
 /// A byte range in the text an expression was parsed from. Equality ignores it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -228,6 +229,8 @@ pub enum Expr {
     },
     /// An aggregate function; only inside `agg`, `having` and their likes.
     Aggregate(Arc<AggregateCall>),
+    /// A window function; only in lists of columns.
+    Window(Arc<WindowCall>),
     /// `*`: every column of the input; only at the top of a select list.
     Wildcard,
 }

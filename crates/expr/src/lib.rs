@@ -25,6 +25,7 @@ mod simplify;
 mod sort_key;
 mod value;
 mod walk;
+pub mod window;
 
 pub use bind::{bind, bind_predicate};
 pub use bound::BoundExpr;

@@ -24,3 +24,11 @@ impl SortKey {
         Self { expr, descending: true, nulls_first: false }
     }
 }
+
+impl std::fmt::Display for SortKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let direction = if self.descending { " DESC" } else { "" };
+        let nulls = if self.nulls_first { " NULLS FIRST" } else { "" };
+        write!(f, "{}{direction}{nulls}", self.expr)
+    }
+}

@@ -9,6 +9,7 @@ use dframe_core::Result;
 
 use crate::expr::{AggregateCall, BinaryOp, Column, Expr, Like, Span};
 use crate::sort_key::SortKey;
+use crate::window::{Over, WindowCall};
 
 impl Expr {
     /// The direct sub-expressions, in the order of the text.
@@ -30,6 +31,11 @@ impl Expr {
                 let keys = call.order_by.iter().map(|key| &key.expr);
                 call.args.iter().chain(keys).chain(call.filter.as_deref()).collect()
             }
+            Expr::Window(call) => (call.args.iter())
+                .chain(call.filter.as_deref())
+                .chain(&call.over.partition_by)
+                .chain(call.over.order_by.iter().map(|key| &key.expr))
+                .collect(),
         }
     }
 
@@ -64,6 +70,9 @@ impl Expr {
                 Expr::Cast { expr: map_box(*expr, f)?, to, strict, span }
             }
             Expr::Call { name, args, span } => Expr::Call { name, args: map_all(args, f)?, span },
+            Expr::Window(call) => {
+                Expr::Window(Arc::new(map_window(Arc::unwrap_or_clone(call), f)?))
+            }
             Expr::Aggregate(call) => {
                 let call = Arc::unwrap_or_clone(call);
                 let args = map_all(call.args, f)?;
@@ -119,6 +128,11 @@ impl Expr {
         self.any_node(|node| matches!(node, Expr::Aggregate(_)))
     }
 
+    /// Whether there is a window function somewhere.
+    pub fn contains_window(&self) -> bool {
+        self.any_node(|node| matches!(node, Expr::Window(_)))
+    }
+
     /// The aggregate calls, each once, in the order of the text; not those inside others.
     pub fn aggregates(&self) -> Vec<Arc<AggregateCall>> {
         let mut calls: Vec<Arc<AggregateCall>> = vec![];
@@ -154,10 +168,21 @@ impl Expr {
             | Expr::Call { span, .. } => *span,
             Expr::Like(like) => like.span,
             Expr::Aggregate(call) => call.span,
+            Expr::Window(call) => call.span,
             Expr::Alias(expr, _) => expr.span(),
             Expr::Literal(_) | Expr::Wildcard => Span::NONE,
         }
     }
+}
+
+fn map_window(call: WindowCall, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<WindowCall> {
+    let (args, filter) = (map_all(call.args, f)?, map_option(call.filter, f)?);
+    let partition_by = map_all(call.over.partition_by, f)?;
+    let keys = call.over.order_by.into_iter();
+    let order_by =
+        keys.map(|key| Ok(SortKey { expr: f(key.expr)?, ..key })).collect::<Result<_>>()?;
+    let over = Over { partition_by, order_by, frame: call.over.frame };
+    Ok(WindowCall { args, filter, over, ..call })
 }
 
 fn map_box(expr: Expr, f: &mut dyn FnMut(Expr) -> Result<Expr>) -> Result<Box<Expr>> {

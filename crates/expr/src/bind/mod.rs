@@ -46,6 +46,11 @@ impl Expr {
             let returns = call.prepare(schema)?.aggregate.signature().return_type.clone();
             return Ok(Field::new(self.output_name(), returns, true));
         }
+        if let Expr::Window(call) = self.unaliased() {
+            let bound = call.bind(schema)?;
+            let data_type = bound.data_type().clone();
+            return Ok(Field::new(self.output_name(), data_type, bound.nullable()));
+        }
         let bound = bind(self, schema)?;
         let field = Field::new(self.output_name(), bound.data_type().clone(), bound.nullable());
         Ok(match bound.as_column() {
@@ -124,6 +129,10 @@ impl Binder<'_> {
                 Ok(Draft::new(Kind::Cast(operand, *strict), plain_type(to).clone(), nullable))
             }
             Expr::Call { name, args, .. } => self.call(name, args),
+            Expr::Window(call) => {
+                Err(Error::invalid_input(format!("the window function {call} is not allowed here"))
+                    .remedy("select it under a name first, then use that name"))
+            }
             Expr::Aggregate(call) => Err(Error::invalid_input(format!(
                 "the aggregate function {call} is not allowed here"
             ))
