@@ -4,24 +4,28 @@ use std::sync::Arc;
 
 use dframe_core::{Error, Result};
 use dframe_expr::aggregate::AggregateFunction;
+use dframe_expr::window::WindowFunction;
 use dframe_expr::{AggregateCall, Expr, SortKey, Span, function};
 use sqlparser::ast::{
     DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArgumentList, FunctionArguments,
+    FunctionArgumentList, FunctionArguments, NullTreatment,
 };
 
 use crate::convert::{Converter, Located};
 use crate::place::at;
 use crate::sort_key;
+use crate::window::Clauses;
 
 /// The arguments of a call as converted.
 #[derive(Default)]
-struct Args {
-    args: Vec<Expr>,
-    distinct: bool,
+pub(crate) struct Args {
+    pub args: Vec<Expr>,
+    pub distinct: bool,
     /// The only argument is `*`.
-    all: bool,
-    order_by: Vec<SortKey>,
+    pub all: bool,
+    pub order_by: Vec<SortKey>,
+    /// `IGNORE NULLS` behind the arguments.
+    pub ignore_nulls: bool,
 }
 
 impl Converter<'_> {
@@ -40,6 +44,24 @@ impl Converter<'_> {
         };
         let filter = node.filter.map(|filter| self.expr(*filter)).transpose()?;
         let filter = filter.map(|filter| Box::new(filter.expr));
+        let ignore_nulls =
+            args.ignore_nulls || node.null_treatment == Some(NullTreatment::IgnoreNulls);
+        let is_window = |name: &str| {
+            WindowFunction::parse(name).is_some()
+                || aggregate(name, !args.args.is_empty()).is_some()
+        };
+        if node.over.is_some() || (self.over.is_some() && is_window(&name)) {
+            let (over, clauses) = (node.over, Clauses { filter, ignore_nulls });
+            return Ok(Located { expr: self.window(&name, args, clauses, over, span)?, span });
+        }
+        if ignore_nulls || node.null_treatment.is_some() {
+            return Err(self.unsupported("IGNORE or RESPECT NULLS", span));
+        }
+        if WindowFunction::parse(&name).is_some() && AggregateFunction::parse(&name).is_none() {
+            let error = Error::invalid_input(format!("{name} is a window function"));
+            let remedy = format!("write {name}(...) OVER (PARTITION BY ... ORDER BY ...)");
+            return Err(at(error.remedy(remedy), span));
+        }
         let expr = match aggregate(&name, !args.args.is_empty()) {
             Some((function, distinct)) => {
                 let distinct = distinct || args.distinct;
@@ -54,12 +76,8 @@ impl Converter<'_> {
     }
 
     fn refuse_clauses(&self, node: &Function, span: Span) -> Result<()> {
-        let what = if node.over.is_some() {
-            "a window function (OVER)"
-        } else if !node.within_group.is_empty() {
+        let what = if !node.within_group.is_empty() {
             "WITHIN GROUP"
-        } else if node.null_treatment.is_some() {
-            "IGNORE or RESPECT NULLS"
         } else if node.parameters != FunctionArguments::None {
             "a call of a call"
         } else if matches!(node.args, FunctionArguments::Subquery(_)) {
@@ -71,7 +89,14 @@ impl Converter<'_> {
     }
 
     fn args(&self, list: FunctionArgumentList, span: Span) -> Result<Args> {
-        let order_by = self.order_within(list.clauses, span)?;
+        let nulls = |clause: &FunctionArgumentClause| match clause {
+            FunctionArgumentClause::IgnoreOrRespectNulls(treatment) => Some(*treatment),
+            _ => None,
+        };
+        let ignore_nulls =
+            list.clauses.iter().filter_map(nulls).any(|nulls| nulls == NullTreatment::IgnoreNulls);
+        let clauses = list.clauses.into_iter().filter(|clause| nulls(clause).is_none());
+        let order_by = self.order_within(clauses.collect(), span)?;
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let mut args = vec![];
         let mut all = false;
@@ -89,7 +114,7 @@ impl Converter<'_> {
         }
         match all && !args.is_empty() {
             true => Err(at(Error::invalid_input("'*' must be the only argument"), span)),
-            false => Ok(Args { args, distinct, all, order_by }),
+            false => Ok(Args { args, distinct, all, order_by, ignore_nulls }),
         }
     }
 }
@@ -120,7 +145,7 @@ impl Converter<'_> {
 
 /// The aggregate function called `name`, and whether its name says `DISTINCT`. A name of both kinds,
 /// such as `len`, is the scalar function where it has arguments, as in DuckDB.
-fn aggregate(name: &str, has_args: bool) -> Option<(AggregateFunction, bool)> {
+pub(crate) fn aggregate(name: &str, has_args: bool) -> Option<(AggregateFunction, bool)> {
     match name {
         "n_unique" | "nunique" => Some((AggregateFunction::Count, true)),
         _ if has_args && function::exists(name) => None,
@@ -173,7 +198,7 @@ pub(crate) fn call(name: &str, args: Vec<Expr>, span: Span) -> Result<Expr> {
     scalar(name.to_string(), Args { args, ..Args::default() }, false, span)
 }
 
-fn unknown(name: &str, span: Span) -> Error {
+pub(crate) fn unknown(name: &str, span: Span) -> Error {
     let error = Error::invalid_input(format!("there is no function '{name}'"));
     let nearest = nearest(name);
     let error = match nearest.as_slice() {
@@ -188,7 +213,10 @@ fn unknown(name: &str, span: Span) -> Error {
 
 /// Up to three names that are written much like `name`, the nearest first.
 fn nearest(name: &str) -> Vec<&'static str> {
-    let names = function::names().chain(AggregateFunction::names()).chain(["n_unique"]);
+    let names = function::names()
+        .chain(AggregateFunction::names())
+        .chain(WindowFunction::names())
+        .chain(["n_unique"]);
     let mut scored: Vec<(f64, &str)> = names
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(score, _)| *score > 0.8)

@@ -25,6 +25,7 @@ fn refuse_unsupported(lexemes: &[Lexeme]) -> Result<()> {
     for (index, lexeme) in lexemes.iter().enumerate() {
         let what = match lexeme.token {
             Token::LBrace => "structs are",
+            _ if excludes(&lexemes[index..]) => "EXCLUDE in a window's frame is",
             Token::LParen if is_query(&lexemes[index + 1..]) => "a subquery is",
             _ => continue,
         };
@@ -37,6 +38,13 @@ fn refuse_unsupported(lexemes: &[Lexeme]) -> Result<()> {
             .remedy("write the expressions alone, without SELECT and FROM"));
     }
     Ok(())
+}
+
+/// Whether a frame's `EXCLUDE` begins here, which the parser does not know.
+fn excludes(lexemes: &[Lexeme]) -> bool {
+    let [first, second, ..] = lexemes else { return false };
+    let words = [Keyword::CURRENT, Keyword::GROUP, Keyword::TIES, Keyword::NO];
+    first.keyword() == Keyword::EXCLUDE && words.contains(&second.keyword())
 }
 
 /// Whether a query begins here. Its words may also be names of columns.

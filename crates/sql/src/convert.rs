@@ -6,6 +6,7 @@
 use std::cell::Cell;
 
 use dframe_core::{Error, Result};
+use dframe_expr::window::Over;
 use dframe_expr::{BinaryOp, Column, Expr, Like, Span, UnaryOp};
 use sqlparser::ast::{
     self, BinaryOperator, CaseWhen, Ident, Spanned, UnaryOperator, WildcardAdditionalOptions,
@@ -32,6 +33,8 @@ pub(crate) struct Located {
 /// Converts the nodes of one text.
 pub(crate) struct Converter<'a> {
     pub text: &'a Text<'a>,
+    /// The rows that functions without OVER are about, where they are window functions all.
+    pub over: Option<Over>,
     depth: Cell<usize>,
     betweens: Cell<usize>,
 }
@@ -39,7 +42,12 @@ pub(crate) struct Converter<'a> {
 impl<'a> Converter<'a> {
     /// A converter of nodes parsed from `text`.
     pub fn new(text: &'a Text<'a>) -> Self {
-        Self { text, depth: Cell::new(0), betweens: Cell::new(0) }
+        Self { text, over: None, depth: Cell::new(0), betweens: Cell::new(0) }
+    }
+
+    /// As [`Converter::new`], of nodes in which functions without OVER are about the rows of `over`.
+    pub fn over_rows(text: &'a Text<'a>, over: &Over) -> Self {
+        Self { over: Some(over.clone()), ..Self::new(text) }
     }
 
     /// The expression that `node` means.

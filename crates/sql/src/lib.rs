@@ -29,8 +29,10 @@ mod literal;
 mod place;
 mod syntax;
 mod text;
+mod window;
 
 use dframe_core::{Error, Result};
+use dframe_expr::window::Over;
 use dframe_expr::{Expr, SortKey};
 use sqlparser::ast::{self, OrderBySort, SelectItem};
 use sqlparser::keywords::Keyword;
@@ -44,6 +46,13 @@ use crate::text::Text;
 /// The names are given by `AS name`, or just `name`; a `*` becomes [`Expr::Wildcard`].
 pub fn parse_exprs(text: &str) -> Result<Vec<Expr>> {
     parse_items(text).map(|items| items.into_iter().map(|item| item.expr).collect())
+}
+
+/// As [`parse_exprs`], where aggregates and window functions without OVER are about the rows of `over`, and
+/// an OVER that has a frame alone adds it.
+pub fn parse_exprs_over(text: &str, over: &Over) -> Result<Vec<Expr>> {
+    let items = with_text(text, |text| items_of(text, &Converter::over_rows(text, over)))?;
+    Ok(items.into_iter().map(|item| item.expr).collect())
 }
 
 /// Exactly one expression without a name, such as a predicate.
@@ -79,11 +88,12 @@ fn with_text<T>(text: &str, parse: impl FnOnce(&Text<'_>) -> Result<T>) -> Resul
 }
 
 fn parse_items(text: &str) -> Result<Vec<Located>> {
-    with_text(text, |text| {
-        let nodes = parse_list(text, |parser| parser.parse_select_item())?;
-        let converter = Converter::new(text);
-        nodes.into_iter().map(|node| select_item(&converter, node)).collect()
-    })
+    with_text(text, |text| items_of(text, &Converter::new(text)))
+}
+
+fn items_of(text: &Text<'_>, converter: &Converter<'_>) -> Result<Vec<Located>> {
+    let nodes = parse_list(text, |parser| parser.parse_select_item())?;
+    nodes.into_iter().map(|node| select_item(converter, node)).collect()
 }
 
 fn select_item(converter: &Converter<'_>, item: SelectItem) -> Result<Located> {

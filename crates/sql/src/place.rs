@@ -59,7 +59,11 @@ impl Text<'_> {
         {
             end = self.lexemes[close].range.end;
             last = close + 1;
-            let next = self.lexemes.get(last).map(|lexeme| lexeme.keyword());
+            let keyword = |index: usize| self.lexemes.get(index).map(|lexeme| lexeme.keyword());
+            if matches!(keyword(last), Some(Keyword::IGNORE | Keyword::RESPECT)) {
+                last += 2;
+            }
+            let next = keyword(last);
             if matches!(next, Some(Keyword::FILTER | Keyword::OVER)) {
                 last += 1;
             }

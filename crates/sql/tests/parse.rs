@@ -69,6 +69,37 @@ fn operators_group_as_in_duckdb() {
 }
 
 #[test]
+fn windows_print_as_they_are_read() {
+    for text in [
+        "row_number() OVER ()",
+        "count(*) OVER (PARTITION BY a, b)",
+        "lag(a, 2, 0) OVER (PARTITION BY b ORDER BY c DESC NULLS FIRST, d)",
+        "sum(a) FILTER (WHERE b) OVER (ORDER BY c ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)",
+        "min(a) OVER (ORDER BY c GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING)",
+        "last_value(a IGNORE NULLS) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+        "a - mean(a) OVER (PARTITION BY b)",
+    ] {
+        assert_eq!(parsed(text).to_string(), text);
+    }
+    for (short, long) in [
+        (
+            "first_value(a) ignore nulls over (order by b)",
+            "first_value(a ignore nulls) over (order by b)",
+        ),
+        (
+            "sum(a) over (rows 1 preceding)",
+            "sum(a) over (rows between 1 preceding and current row)",
+        ),
+        (
+            "sum(a) over (order by b range interval 5 minutes preceding)",
+            "sum(a) over (order by b range between interval '5 minutes' preceding and current row)",
+        ),
+    ] {
+        assert_eq!(parsed(short), parsed(long));
+    }
+}
+
+#[test]
 fn operators_become_expressions() {
     let (a, b) = (|| col("a"), || col("b"));
     assert_eq!(parsed("a + b"), a() + b());
@@ -479,7 +510,15 @@ fn errors_say_what_and_where() {
         ("a is", "expected [NOT] NULL, TRUE, FALSE or DISTINCT FROM after 'is', found the end", ""),
         ("case when a then b", "expected END after 'b', found the end", ""),
         ("a in ()", "expected an expression after '(', found ')'", ")"),
-        ("sum(a) over ()", "a window function (OVER) is not supported here", "sum(a) over ()"),
+        ("sum(a) over w", "a named window is not supported here", "sum(a)"),
+        ("lag(a)", "lag is a window function; write lag(...) OVER", "lag(a)"),
+        ("upper(a) over ()", "upper is neither an aggregate nor a window", "upper(a) over ()"),
+        ("sum(a) over (rows b preceding)", "offset must be a constant, not b", "b"),
+        (
+            "sum(a) over (rows 1 preceding exclude ties)",
+            "EXCLUDE in a window's frame is not supported",
+            "exclude",
+        ),
         ("1 + (select 1)", "a subquery is not supported in an expression", "("),
         ("select a", "a whole query is not an expression", "select"),
         ("[1, 2", "'[' is never closed", "["),
