@@ -23,6 +23,7 @@ mod sort;
 mod stage;
 mod tail;
 mod unpivot;
+mod window;
 mod windows;
 
 pub use engine::{Engine, EngineOptions, ResultBatches};

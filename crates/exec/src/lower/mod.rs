@@ -18,6 +18,7 @@ mod asof;
 mod exchange;
 mod join;
 mod union;
+mod window;
 
 use std::sync::Arc;
 
@@ -162,6 +163,7 @@ impl Planner<'_> {
                 let rows = stream.rows.saturating_mul(unpivot.on.len() as u64);
                 Ok(Stream { rows, ..stream.mapped(op) })
             }
+            Operator::Window(window) => self.window(window),
             Operator::Windows(windows) => {
                 let stream = self.stream(&windows.input)?;
                 let op = WindowOp::new(windows, &stream.schema)?;

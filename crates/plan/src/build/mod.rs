@@ -20,6 +20,7 @@ use dframe_core::{Error, Result};
 use dframe_expr::{Expr, col};
 
 use crate::logical::{LogicalPlan, Scan};
+use crate::node::split_windows;
 use crate::source::Source;
 use resolve::{condition, output_schema, scalar};
 
@@ -45,9 +46,10 @@ impl LogicalPlan {
     /// # Errors
     /// Unknown columns, types that do not fit, aggregates, two columns of one name, or no column.
     pub fn project(self, exprs: Vec<Expr>) -> Result<Self> {
-        let input = self.schema();
-        let exprs = expand_wildcards(exprs, &input)
-            .into_iter()
+        let exprs = expand_wildcards(exprs, &self.schema());
+        let (plan, exprs) = split_windows(self, exprs)?;
+        let input = plan.schema();
+        let exprs = (exprs.into_iter())
             .map(|expr| scalar(expr, &input, "in a select list"))
             .collect::<Result<Vec<_>>>()?;
         if exprs.is_empty() {
@@ -55,7 +57,7 @@ impl LogicalPlan {
                 .remedy("name at least one column, or select `*`"));
         }
         let schema = Arc::new(output_schema(&exprs, &input)?);
-        Ok(LogicalPlan::Project { input: Arc::new(self), exprs, schema })
+        Ok(LogicalPlan::Project { input: Arc::new(plan), exprs, schema })
     }
 
     /// All columns, with `exprs` added; one with the name of a column takes its place.
@@ -66,9 +68,11 @@ impl LogicalPlan {
         let input = self.schema();
         let mut columns: Vec<Expr> = input.fields().iter().map(|field| col(field.name())).collect();
         let mut replaced = vec![false; columns.len()];
+        let (plan, exprs) = split_windows(self, exprs)?;
+        let over = plan.schema();
         for expr in exprs {
-            let expr = scalar(expr, &input, "in with_columns")?;
-            let name = expr.to_field(&input)?.name().clone();
+            let expr = scalar(expr, &over, "in with_columns")?;
+            let name = expr.to_field(&over)?.name().clone();
             match input.index_of(&name) {
                 Ok(index) if !replaced[index] => {
                     replaced[index] = true;
@@ -78,7 +82,7 @@ impl LogicalPlan {
                 _ => columns.push(expr),
             }
         }
-        self.project(columns)
+        plan.project(columns)
     }
 
     /// Some rows: `offset` are skipped, then at most `limit` are kept.

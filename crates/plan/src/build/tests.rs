@@ -2,6 +2,7 @@
 
 use arrow::datatypes::DataType;
 use dframe_core::{Error, ErrorKind};
+use dframe_expr::window::{partition_by, rank, row_number};
 use dframe_expr::{Expr, SortKey, call, col, count_all, lit};
 
 use crate::logical::LogicalPlan;
@@ -219,4 +220,62 @@ fn sorts_refuse_what_is_nowhere() {
     let plan = plan.sort(vec![SortKey::ascending(call("abs", [col("wide")]))]);
     assert_refused(plan, ErrorKind::Unsupported, &["too wide"]);
     assert_refused(ticks().sort(vec![]), ErrorKind::InvalidInput, &["nothing to sort by"]);
+}
+
+#[test]
+fn window_functions_over_the_same_rows_are_one_node_under_a_projection() {
+    let by_time = || partition_by(["ticker"]).order_by([SortKey::ascending(col("ts"))]);
+    let change = (col("price") - col("price").lag(1)).over(by_time()).alias("change");
+    let plan = ticks().project(vec![
+        col("ticker"),
+        change,
+        row_number().over(by_time()).alias("n"),
+        (col("size") / col("size").sum()).over(["Ticker"]).alias("share"),
+        col("price").lag(1).over(by_time()).alias("before"),
+    ]);
+    let before = "lag(price, 1) OVER (PARTITION BY ticker ORDER BY ts)";
+    let total = "sum(size) OVER (PARTITION BY ticker)";
+    assert_plan(
+        plan,
+        &[
+            &format!(
+                "Project ticker, price - \"{before}\" AS change, \
+                 \"row_number() OVER (PARTITION BY ticker ORDER BY ts)\" AS n, \
+                 size / \"{total}\" AS share, \"{before}\" AS before"
+            ),
+            "  Window partition_by=[ticker] order_by=[ts] calls=[lag(price, 1), row_number(), sum(size)]",
+            &format!("    {SCAN}"),
+        ],
+    );
+}
+
+#[test]
+fn frames_with_an_open_end_are_read_in_reverse_with_equal_rows_as_the_input_has_them() {
+    let by_price = || partition_by(["ticker"]).order_by([SortKey::descending(col("price"))]);
+    let plan = ticks().with_columns(vec![
+        rank().over(by_price()).alias("rank"),
+        col("size").sum().over(by_price().rows(0..)).alias("rest"),
+    ]);
+    let plan = plan.expect("the request is right");
+    let text = plan.explain();
+    let reversed = "  Window partition_by=[ticker] order_by=[price NULLS FIRST] reversed calls=[sum(size) \
+                    OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)]";
+    assert!(text.contains(reversed), "{text}");
+    assert_eq!(names(&plan)[7..], ["rank", "rest"]);
+    let LogicalPlan::Project { input, .. } = &plan else { panic!("{text}") };
+    assert!(input.schema().column_with_name("place in the input").is_some());
+}
+
+#[test]
+fn windows_refuse_what_makes_no_sense() {
+    let refused = |expr: Expr, kind, parts: &[&str]| {
+        assert_refused(ticks().project(vec![expr]), kind, parts);
+    };
+    let invalid = ErrorKind::InvalidInput;
+    refused(row_number().over(["tickers"]), invalid, &["tickers", "ticker"]);
+    refused(row_number().over(["tags"]), ErrorKind::Unsupported, &["'tags'"]);
+    refused(col("price").sum().lag(1).over(["ticker"]), invalid, &["sum(price)", "not allowed"]);
+    refused(col("ticker").mean().over(["ticker"]), invalid, &["mean cannot take VARCHAR"]);
+    let plan = ticks().filter(row_number().over(["ticker"]).eq(1));
+    assert_refused(plan, invalid, &["row_number()", "select it under a name first"]);
 }

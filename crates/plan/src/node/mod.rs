@@ -14,6 +14,7 @@ mod join;
 mod row_numbers;
 mod union;
 mod unpivot;
+mod window;
 mod windows;
 
 use std::collections::HashSet;
@@ -31,6 +32,8 @@ pub use join::{Join, JoinKind, JoinOn, PairNames, qualify};
 pub use row_numbers::{Numbers, RowNumbers};
 pub use union::Union;
 pub use unpivot::{Unpivot, UnpivotNames};
+pub use window::Window;
+pub(crate) use window::split as split_windows;
 pub use windows::Windows;
 
 /// The operators.
@@ -47,6 +50,8 @@ pub enum Operator {
     Union(Union),
     /// A row for each of some columns.
     Unpivot(Unpivot),
+    /// Answers of window functions beside each row.
+    Window(Window),
     /// Each row in each window of time that it is in.
     Windows(Windows),
 }
@@ -60,6 +65,7 @@ impl Operator {
             Operator::RowNumbers(numbers) => numbers,
             Operator::Union(union) => union,
             Operator::Unpivot(unpivot) => unpivot,
+            Operator::Window(window) => window,
             Operator::Windows(windows) => windows,
         }
     }

@@ -1,6 +1,7 @@
 //! Plans after each rule that changes them.
 
 use dframe_core::Result;
+use dframe_expr::window::{partition_by, rank, row_number};
 use dframe_expr::{Expr, SortKey, call, col, count_all, lit};
 
 use super::{Optimizer, optimize, optimize_with_trace};
@@ -357,6 +358,41 @@ Aggregate keys=[ticker] aggregates=[sum(size)]
   Union
     Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[price > 10.0]
     Scan ticks.parquet [2 of 7 columns: ticker, size] filters=[side = 'buy', price > 10.0]
+"#,
+    );
+}
+
+#[test]
+fn windows_that_nobody_asks_for_go_and_conditions_on_partitions_go_below() {
+    let by_time = || partition_by(["ticker"]).order_by(ascending(&["ts"]));
+    let plan = ticks()
+        .with_columns(vec![
+            col("price").lag(1).over(by_time()).alias("before"),
+            col("size").sum().over(by_time()).alias("volume"),
+            rank().over(partition_by(["side"]).order_by(ascending(&["price"]))).alias("rank"),
+        ])
+        .and_then(|plan| plan.filter(col("ticker").eq("A").and(col("before").gt(lit(1.0)))))
+        .and_then(|plan| plan.project(vec![col("ticker"), col("before")]));
+    assert_optimized(
+        plan,
+        r#"
+Filter before > 1.0
+  Project ticker, "lag(price, 1) OVER (PARTITION BY ticker ORDER BY ts)" AS before
+    Window partition_by=[ticker] order_by=[ts] calls=[lag(price, 1)]
+      Scan ticks.parquet [3 of 7 columns: ts, ticker, price] filters=[ticker = 'A']
+"#,
+    );
+    let plan = ticks()
+        .with_columns(vec![row_number().over(by_time()).alias("n")])
+        .and_then(|plan| plan.filter(col("price").gt(lit(1.0)).and(col("ticker").eq("A"))))
+        .and_then(|plan| plan.aggregate(vec![], vec![count_all(), col("n").max()], None));
+    assert_optimized(
+        plan,
+        r#"
+Aggregate keys=[] aggregates=[count(*), max("row_number() OVER (PARTITION BY ticker ORDER BY ts)") AS "max(n)"]
+  Filter price > 1.0
+    Window partition_by=[ticker] order_by=[ts] calls=[row_number()]
+      Scan ticks.parquet [3 of 7 columns: ts, ticker, price] filters=[ticker = 'A']
 "#,
     );
 }
