@@ -174,6 +174,32 @@ const QUERIES: &[Query] = &[
     ("sort groups", true, |f| {
         f.group_by(["many"]).agg([count_all().alias("n")]).sort(["n", "many"]).limit(50)
     }),
+    ("windows", false, |f| {
+        let over = || partition_by(["skewed"]).order_by([SortKey::ascending(col("small"))]);
+        f.select([
+            col("row"),
+            row_number().over(over()).alias("n"),
+            dense_rank().over(over()).alias("rank"),
+            col("text").lag(3).over(over()).alias("before"),
+            col("row").lead(1).over(over()).alias("behind"),
+            col("float").sum().over(over()).alias("so_far"),
+            col("float").sum().rolling(7).over(over()).alias("rolling"),
+            col("many").mean().over(["skewed"]).alias("mean"),
+            col("text").backward_fill().over(over()).alias("filled"),
+            percent_rank().over(over()).alias("share"),
+        ])
+    }),
+    ("windows over all", false, |f| {
+        let over = || order_by([SortKey::descending(col("time"))]);
+        f.select([
+            col("row"),
+            ntile(7).over(over()).alias("part"),
+            col("many").max().over(over().rows(-50..=50)).alias("near"),
+            col("money").sum().over(over()).alias("money"),
+            col("small").std().rolling(20).over(over()).alias("std"),
+            count_all().over(["small"]).alias("n"),
+        ])
+    }),
     ("distinct rows", false, |f| f.select(["small", "flag"]).distinct()),
     ("distinct on", false, |f| f.distinct_on(["skewed", "small"])),
     ("row index", true, |f| f.with_row_index("place", 1)),
@@ -350,6 +376,8 @@ const HUNGRY: &[&str] = &[
     "all values of many groups",
     "sort",
     "stable sort",
+    "windows",
+    "windows over all",
 ];
 
 #[test]

@@ -17,7 +17,7 @@ use dframe::{Error, Format, Result};
 
 use crate::command::{
     Count, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot, Resample, Sample, Schema,
-    Select, Sort, Tail, Unpivot,
+    Select, Sort, Tail, Unpivot, Window,
 };
 
 /// Query files larger than memory with a few words
@@ -53,6 +53,7 @@ pub enum Command {
     Unpivot(Unpivot),
     Explode(Explode),
     Sample(Sample),
+    Window(Window),
     Schema(Schema),
     Head(Head),
     Tail(Tail),
@@ -94,6 +95,7 @@ impl Command {
             Command::Unpivot(args) => &args.output,
             Command::Explode(args) => &args.output,
             Command::Sample(args) => &args.output,
+            Command::Window(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Head(args) => &args.output,
             Command::Tail(args) => &args.output,
@@ -116,6 +118,7 @@ impl Command {
             Command::Unpivot(args) => Some(&args.run),
             Command::Explode(args) => Some(&args.run),
             Command::Sample(args) => Some(&args.run),
+            Command::Window(args) => Some(&args.run),
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),
             Command::Count(args) => Some(&args.run),

@@ -11,6 +11,10 @@ pub use crate::stats::RunStats;
 pub use crate::time_windows::{GroupByDynamic, Label};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
+pub use dframe_expr::window::{
+    FrameBound, Over, cume_dist, dense_rank, ntile, order_by, partition_by, percent_rank, rank,
+    row_number,
+};
 pub use dframe_expr::{
     Closed, Expr, Interpolation, SortKey, call, coalesce, col, corr, count_all, covar, greatest,
     least, len, lit, null, when,

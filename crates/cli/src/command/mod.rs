@@ -16,6 +16,7 @@ mod select;
 mod sort;
 mod tail;
 mod unpivot;
+mod window;
 
 use dframe::Result;
 
@@ -35,6 +36,7 @@ pub use select::Select;
 pub use sort::Sort;
 pub use tail::Tail;
 pub use unpivot::Unpivot;
+pub use window::Window;
 
 use crate::args::Command;
 use crate::query::Context;
@@ -51,6 +53,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Pivot(args) => pivot::run(&args, context),
         Command::Unpivot(args) => unpivot::run(&args, context),
         Command::Explode(args) => explode::run(&args, context),
+        Command::Window(args) => window::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Join(args) => join::run(&args, context),
         Command::Head(args) => head::run(&args, context),
