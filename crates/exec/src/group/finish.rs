@@ -18,7 +18,7 @@ use super::large::LargeGroups;
 use super::partial::{TAG_RAW, TAG_STATES, hold};
 use super::radix::{Radix, UNCUT};
 use super::scatter::scatter;
-use super::spec::GroupSpec;
+use super::spec::{Emit, GroupSpec};
 use super::state::GroupState;
 use crate::fold::keep;
 
@@ -77,9 +77,9 @@ impl Finish<'_> {
         while let Some((tag, batch)) = batches.next().transpose()? {
             self.context.cancel.check()?;
             self.fold(&mut state, tag, &batch)?;
-            let too_much = self.spec.gathers() && state.memory() > self.spec.share;
+            let too_much = self.finishes_large() && state.memory() > self.spec.share;
             if too_much || !hold(&mut held, state.memory())? {
-                if self.spec.gathers() && state.len() == 1 {
+                if self.finishes_large() && state.len() == 1 {
                     drop((batches, state, held));
                     return self.large_groups(parts, bucket, radix, output);
                 }
@@ -89,6 +89,11 @@ impl Finish<'_> {
             }
         }
         self.emit(state, held, output)
+    }
+
+    /// Whether a group's values need not fit. States do: they are one row of what comes out.
+    fn finishes_large(&self) -> bool {
+        self.spec.gathers() && self.spec.emit == Emit::Results
     }
 
     /// Finishes a bucket that is one group, or mostly one.

@@ -20,7 +20,7 @@ use dframe_runtime::{Part, TaskContext};
 
 use super::finish::{batches_of, too_large};
 use super::partial::TAG_RAW;
-use super::spec::{Emit, GroupSpec};
+use super::spec::GroupSpec;
 use super::state::GroupState;
 use super::table::GroupTable;
 use crate::fold::keep;
@@ -65,9 +65,6 @@ impl<'a> LargeGroups<'a> {
 
     /// Puts the results into `output`; `false` if there are too many groups for that.
     pub(super) fn finish(&self, output: &mut Vec<Arc<Part>>) -> Result<bool> {
-        if self.spec.emit == Emit::States {
-            return Err(too_large());
-        }
         let Some(mut census) = self.census()? else { return Ok(false) };
         let groups = census.table.len();
         let keys = census.table.keys(0..groups)?;
@@ -163,30 +160,41 @@ impl<'a> LargeGroups<'a> {
         held: &mut Reservation,
     ) -> Result<ArrayRef> {
         let rows = census.values[call][group];
-        match self.spec.calls[call].aggregate.large_group(rows)? {
-            LargeGroup::Passes(passes) => self.in_passes(census, (call, group), passes, held),
-            LargeGroup::Sorted { keys, values } => {
-                self.in_order(census, (call, group), (&keys, values), held)
-            }
+        let aggregate = &self.spec.calls[call].aggregate;
+        let of = (call, group);
+        if let LargeGroup::Passes(passes) = aggregate.large_group(rows)?
+            && let Some(result) = self.in_passes(census, of, passes, held)?
+        {
+            return Ok(result);
+        }
+        match aggregate.sorted_group(rows)? {
+            LargeGroup::Sorted { keys, values } => self.in_order(census, of, (&keys, values), held),
+            LargeGroup::Passes(_) => Err(too_large()),
         }
     }
 
+    /// `None` if that is not the way.
     fn in_passes(
         &self,
         census: &mut Census,
         of: (usize, usize),
         mut passes: Box<dyn Passes>,
         held: &mut Reservation,
-    ) -> Result<ArrayRef> {
+    ) -> Result<Option<ArrayRef>> {
         let mut pass = held.budget().reservation();
         loop {
-            cover(&mut pass, passes.memory())?;
+            let missing = passes.memory().saturating_sub(pass.bytes());
+            if !pass.try_grow(missing) {
+                return Ok(None);
+            }
             self.each_piece(census, of, |columns| passes.push(columns))?;
+            if passes.gave_up() {
+                return Ok(None);
+            }
             if !passes.again()? {
-                break;
+                return passes.finish().map(Some);
             }
         }
-        passes.finish()
     }
 
     fn in_order(

@@ -11,7 +11,7 @@ use arrow::compute::{concat, take};
 use arrow::datatypes::DataType;
 use proptest::prelude::*;
 
-use super::{AggregateFunction, BoundAggregate, GroupedRows, Positions};
+use super::{AggregateFunction, BoundAggregate, CallOptions, GroupedRows, Positions};
 
 /// A row: what partition it is in, its group, and what its values are made of.
 type Row = (u8, u32, Option<f64>, Option<i64>);
@@ -87,7 +87,11 @@ fn calls(columns: &[ArrayRef]) -> Vec<(BoundAggregate, Vec<ArrayRef>)> {
             let pair = vec![column.clone(), columns[(index + 2) % columns.len()].clone()];
             for args in [vec![column.clone()], pair] {
                 let types: Vec<DataType> = args.iter().map(|arg| arg.data_type().clone()).collect();
-                let Ok(bound) = function.bind(&types) else { continue };
+                let share: ArrayRef = Arc::new(Float64Array::from(vec![0.3]));
+                let with_share = CallOptions { constants: vec![share], order: vec![] };
+                let bound = function.bind(&types);
+                let bound = bound.or_else(|_| function.bind_with(&types, &with_share));
+                let Ok(bound) = bound else { continue };
                 let wanted = &bound.signature().arg_types;
                 let cast =
                     |(arg, to): (&ArrayRef, &DataType)| arrow::compute::cast(arg, to).unwrap();

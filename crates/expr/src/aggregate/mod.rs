@@ -221,6 +221,13 @@ impl BoundAggregate {
         let gather = gather.ok_or_else(|| Error::internal("only what gathers has large groups"))?;
         gather.large_group(rows)
     }
+
+    /// As [`BoundAggregate::large_group`], where its passes gave up, or had no memory.
+    pub fn sorted_group(&self, rows: u64) -> Result<LargeGroup> {
+        let gather = self.gather.as_ref();
+        let gather = gather.ok_or_else(|| Error::internal("only what gathers has large groups"))?;
+        gather.sorted_group(rows)
+    }
 }
 
 impl PartialEq for AggregateFunction {

@@ -75,6 +75,13 @@ pub trait Passes: Send {
     /// Takes some values.
     fn push(&mut self, columns: &[ArrayRef]) -> Result<()>;
 
+    /// Whether this is not the way: what is left is [`BoundAggregate::sorted_group`].
+    ///
+    /// [`BoundAggregate::sorted_group`]: super::BoundAggregate::sorted_group
+    fn gave_up(&self) -> bool {
+        false
+    }
+
     /// All values were shown: whether they must be shown once more.
     fn again(&mut self) -> Result<bool>;
 
@@ -157,7 +164,6 @@ impl Gather {
     /// Finishes one group of `rows` values without holding them all.
     pub(super) fn large_group(&self, rows: u64) -> Result<LargeGroup> {
         let arg = &self.columns[0];
-        let by_value = || vec![(0, SortOptions { descending: false, nulls_first: false })];
         Ok(match &self.measure {
             Measure::Ordered(ordered) => {
                 LargeGroup::Sorted { keys: ordered.keys(), values: ordered.in_order(rows, arg) }
@@ -168,10 +174,18 @@ impl Gather {
                 _ => LargeGroup::Sorted { keys: by_value(), values: all.in_order(rows, arg) },
             },
             Measure::Deviations(deviations) => LargeGroup::Passes(deviations.passes(rows)),
-            Measure::Frequency(frequency) => {
-                LargeGroup::Sorted { keys: by_value(), values: frequency.in_order(rows, arg) }
-            }
+            Measure::Frequency(frequency) => match frequency.counting(rows, arg) {
+                Some(counting) => LargeGroup::Passes(counting),
+                None => self.sorted_group(rows)?,
+            },
         })
+    }
+
+    /// As [`Gather::large_group`], where that gave up.
+    pub(super) fn sorted_group(&self, rows: u64) -> Result<LargeGroup> {
+        let Measure::Frequency(frequency) = &self.measure else { return self.large_group(rows) };
+        let values = frequency.in_order(rows, &self.columns[0]);
+        Ok(LargeGroup::Sorted { keys: by_value(), values })
     }
 
     fn finish(&self, lists: &Lists) -> Result<ArrayRef> {
@@ -182,6 +196,10 @@ impl Gather {
             Measure::Ordered(ordered) => ordered.finish(lists),
         }
     }
+}
+
+fn by_value() -> Vec<(usize, SortOptions)> {
+    vec![(0, SortOptions { descending: false, nulls_first: false })]
 }
 
 /// The arguments are the value and what it is ordered by; positions are gathered behind them.
