@@ -130,7 +130,7 @@ impl Lengths {
             let count = *count as f64;
             *values as f64 * (count / total * (total / count).log2())
         };
-        self.0.iter().map(part).sum()
+        self.0.iter().map(part).fold(0.0, |sum, part| sum + part)
     }
 }
 
