@@ -265,6 +265,23 @@ impl LazyFrame {
         Ok(Graph::new(self.session.engine()?.graph(&self.optimized_plan()?)?))
     }
 
+    /// The number of partitions that the result is made in: the tasks of the last stage, whose chunks
+    /// come out one after the other. For a scan, the pieces that the files are read in.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// assert!(scan_parquet(path)?.npartitions()? >= 1);
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with a step of the query, or metadata that cannot be read.
+    pub fn npartitions(&self) -> Result<usize> {
+        Ok(self.graph()?.tasks().stages().last().map_or(0, |stage| stage.task_count()))
+    }
+
     /// Runs the query, and gives its batches as they are made, within the memory limit.
     ///
     /// # Errors

@@ -21,6 +21,22 @@ impl Graph {
     pub fn to_dot(&self) -> String {
         describe::dot(&self.0)
     }
+
+    /// A picture that any browser shows, drawn without another program: a box per stage with its
+    /// tasks counted, so that it stays readable for any number of tasks.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// let late = scan_parquet(path)?.group_by(["origin"]).agg([col("delay").mean()]);
+    /// let svg = late.graph()?.to_svg();
+    /// assert!(svg.starts_with("<svg ") && svg.contains("partial aggregate"));
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    pub fn to_svg(&self) -> String {
+        describe::svg(&self.0)
+    }
 }
 
 impl Display for Graph {

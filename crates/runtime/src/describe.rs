@@ -1,10 +1,11 @@
-//! The task graph for people: a line per stage, or a drawing in the DOT language.
+//! The task graph for people: a line per stage, a drawing in the DOT language, or a picture.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use dframe_core::size::format_bytes;
 
+pub use crate::svg::svg;
 use crate::task::{Pattern, Stage, TaskGraph};
 
 /// Tasks of a stage that are drawn one by one.
@@ -33,13 +34,12 @@ pub fn text(graph: &TaskGraph) -> String {
 
 fn row((position, stage): (usize, &std::sync::Arc<dyn Stage>)) -> [String; 6] {
     let tasks = stage.task_count();
-    let projected = (0..tasks).map(|index| stage.projected_bytes(index)).max().unwrap_or(0);
     [
         format!("stage {position}"),
         stage.name().to_string(),
         pattern(stage.pattern()).to_string(),
         format!("{tasks} {}", if tasks == 1 { "task" } else { "tasks" }),
-        match projected {
+        match projected_bytes(stage.as_ref()) {
             0 => "-".to_string(),
             bytes => format_bytes(bytes as u64),
         },
@@ -47,8 +47,13 @@ fn row((position, stage): (usize, &std::sync::Arc<dyn Stage>)) -> [String; 6] {
     ]
 }
 
+/// The projected memory of the stage's largest task.
+pub(crate) fn projected_bytes(stage: &dyn Stage) -> usize {
+    (0..stage.task_count()).map(|index| stage.projected_bytes(index)).max().unwrap_or(0)
+}
+
 /// `each reads 8 of stage 0, 1-2 of stage 1`.
-fn reads(stage: &dyn Stage) -> String {
+pub(crate) fn reads(stage: &dyn Stage) -> String {
     let mut counts: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for index in 0..stage.task_count() {
         let mut own: BTreeMap<usize, usize> = BTreeMap::new();
@@ -73,7 +78,7 @@ fn reads(stage: &dyn Stage) -> String {
     }
 }
 
-fn pattern(pattern: Pattern) -> &'static str {
+pub(crate) fn pattern(pattern: Pattern) -> &'static str {
     match pattern {
         Pattern::Blockwise => "blockwise",
         Pattern::TreeReduce => "tree reduce",
@@ -188,5 +193,33 @@ mod tests {
         assert!(dot.contains("s0_7 -> s1_0;") && dot.contains("s0_11 -> s1_1;"), "{dot}");
         assert!(dot.contains("s0_12 -> s1_1;") && dot.contains("s0_12 -> s1_2;"), "{dot}");
         assert_eq!(dot.matches("->").count(), 8 + 4 + 1 + 1);
+    }
+
+    #[test]
+    fn a_picture_shows_each_stage_once() {
+        let svg = svg(&graph());
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
+        assert!(svg.contains(">0: scan &quot;a&quot;</text>"), "{svg}");
+        assert!(svg.contains(">20 tasks, 20 KiB</text>"), "{svg}");
+        assert!(svg.contains("<title>each reads 4-8 of stage 0</title>"), "{svg}");
+        assert_eq!((svg.matches("<g>").count(), svg.matches("<line ").count()), (2, 1));
+    }
+
+    #[test]
+    fn a_picture_does_not_grow_with_tasks_and_stands_below_what_it_reads() {
+        let mut graph = TaskGraph::new();
+        graph.push(Arc::new(Shape("a<b & c>\u{1}", Pattern::Blockwise, 10_000, 0)));
+        graph.push(Arc::new(Shape("other", Pattern::Blockwise, 10_000, 0)));
+        graph.push(Arc::new(Shape("combine", Pattern::TreeReduce, 10_000, 1)));
+        let svg = svg(&graph);
+        assert!(svg.len() < 4096, "{}", svg.len());
+        assert!(svg.contains(">0: a&lt;b &amp; c&gt; </text>"), "{svg}");
+        let tops: Vec<&str> =
+            svg.split("<title>").skip(1).map(|g| g.split(" y=").nth(1).unwrap()).collect();
+        assert_eq!(
+            tops.iter().map(|top| &top[..4]).collect::<Vec<_>>(),
+            ["\"32\"", "\"32\"", "\"144"]
+        );
+        assert_eq!(super::svg(&TaskGraph::new()).matches("<g>").count(), 0);
     }
 }

@@ -23,6 +23,7 @@ mod scheduler;
 mod spill;
 mod spill_file;
 mod store;
+mod svg;
 mod sync;
 mod task;
 mod threaded;
