@@ -209,7 +209,7 @@ pub struct RunArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Insight")]
 pub struct WatchArgs {
-    /// Show the plan, or the graph of tasks (Graphviz if --output ends in .dot), and do not run it
+    /// Show the plan, or the graph of tasks (a drawing if --output ends in .dot or .svg), and do not run it
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "plan")]
     pub explain: Option<Explain>,

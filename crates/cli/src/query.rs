@@ -199,7 +199,8 @@ impl<'a> Query<'a> {
         let output = self.output.for_text();
         let text = match what {
             Explain::Plan => frame.explain_optimized()?,
-            Explain::Graph if wants_dot(&output) => frame.graph()?.to_dot(),
+            Explain::Graph if is_named(&output, &["dot", "gv"]) => frame.graph()?.to_dot(),
+            Explain::Graph if is_named(&output, &["svg"]) => frame.graph()?.to_svg(),
             Explain::Graph => frame.graph()?.to_string(),
         };
         let end = if text.ends_with('\n') { "" } else { "\n" };
@@ -212,9 +213,10 @@ pub fn joined(texts: &[String]) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join(", "))
 }
 
-fn wants_dot(output: &Output) -> bool {
+/// Whether the result goes to a file with one of these extensions.
+fn is_named(output: &Output, extensions: &[&str]) -> bool {
     let extension = output.path().and_then(|path| path.extension());
-    extension.is_some_and(|extension| extension == "dot" || extension == "gv")
+    extension.is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted))
 }
 
 fn settings(session: &Session, run: &RunArgs) -> String {
