@@ -124,6 +124,8 @@ fn columns_become_rows_and_rows_columns() {
     assert_eq!(long.count().unwrap(), 4);
     let rest = frame.clone().drop(["b"]).unpivot([] as [&str; 0], ["k"]);
     assert_eq!(texts(&rest, "variable").len(), 2);
+    let twice = frame.clone().unpivot(["a", "b"], ["a"]).collect().unwrap_err();
+    assert!(twice.to_string().contains("'a' would both stay and become rows"), "{twice}");
     let clash = frame.rename([("k", "value")]).unpivot(["a"], ["value"]).collect().unwrap_err();
     assert!(clash.to_string().contains("two columns are called 'value'"), "{clash}");
 }

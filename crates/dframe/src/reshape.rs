@@ -134,6 +134,12 @@ impl LazyFrame {
                 true => names_except(&plan, &index),
                 false => names_of(&plan, on)?,
             };
+            if let Some(name) = on.iter().find(|name| index.contains(name)) {
+                let message = format!("'{name}' would both stay and become rows");
+                return Err(Error::invalid_input(message)
+                    .column(name)
+                    .remedy("name it once, or add a copy of another name to stay"));
+            }
             let all: Vec<Expr> = on.iter().map(col).collect();
             let plan = match all.is_empty() {
                 true => plan,
@@ -141,7 +147,7 @@ impl LazyFrame {
                     let common = common_type(&plan, &all)?;
                     let same = all.into_iter().zip(&on);
                     let same = same.map(|(column, name)| column.cast(common.clone()).alias(name));
-                    let kept = index.iter().filter(|name| !on.contains(name)).map(col);
+                    let kept = index.iter().map(col);
                     plan.project(kept.chain(same).collect())?
                 }
             };
