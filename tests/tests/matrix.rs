@@ -376,8 +376,6 @@ const HUNGRY: &[&str] = &[
     "all values of many groups",
     "sort",
     "stable sort",
-    "windows",
-    "windows over all",
 ];
 
 #[test]
