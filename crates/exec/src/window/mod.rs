@@ -16,7 +16,8 @@ mod pass;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{Field, SchemaRef};
 use dframe_core::Result;
 use dframe_expr::window::{BoundWindow, Horizon, RowDirection};
@@ -86,10 +87,9 @@ impl BucketStream for WindowBuckets {
         };
         let mut sorter = ExternalSort::new(sort, context);
         let mut first: Option<SchemaRef> = None;
-        // Buckets of a part are slices of the same memory: none of it is free before all are read.
-        for rows in parts.flat_map(|part| part.read(Some(bucket))) {
+        for rows in parts.flat_map(|part| part.take(Some(bucket))) {
             context.cancel.check()?;
-            let rows = rows?;
+            let rows = copied(&rows?)?;
             let first = first.get_or_insert_with(|| rows.schema());
             sorter.push(&encoded_as(rows, first)?)?;
         }
@@ -101,6 +101,13 @@ impl BucketStream for WindowBuckets {
         }
         functions.finish(emit)
     }
+}
+
+/// The rows in memory of their own: the buckets of a part are slices of the same, which a run that holds one of
+/// them would keep.
+fn copied(rows: &RecordBatch) -> Result<RecordBatch> {
+    let places: UInt32Array = (0..rows.num_rows() as u32).collect();
+    Ok(take_record_batch(rows, &places)?)
 }
 
 /// The rows without dictionaries where `first` has none: tasks may have read one column both ways, and a sort
