@@ -150,8 +150,11 @@ impl Fold for Exchange {
 
 /// Rows that are cut at once.
 const ROWS_MAX: usize = 512 * 1024;
-/// Memory that rows and cutting them may need before they are cut.
+/// Memory that rows and cutting them may need before they are cut, at most.
 const BYTES_MAX: usize = 256 << 20;
+/// One part in so many of the memory limit is as much: what is held here cannot be spilled, and the reads of all
+/// tasks want their share.
+const MEMORY_SHARE: usize = 16;
 
 /// Gathers rows until cutting them is worth while: many small cuts make many small batches.
 pub(crate) struct RowCutter {
@@ -159,13 +162,16 @@ pub(crate) struct RowCutter {
     keys: Vec<usize>,
     radix: Radix,
     batches: Vec<RecordBatch>,
+    bytes_max: usize,
     held: Reservation,
 }
 
 impl RowCutter {
     /// Cuts by the columns `keys` into parts tagged `tag`.
     pub(crate) fn new(tag: u32, keys: Vec<usize>, radix: Radix, context: &TaskContext) -> Self {
-        Self { tag, keys, radix, batches: Vec::new(), held: context.budget.reservation() }
+        let bytes_max = (context.budget.limit() / MEMORY_SHARE).min(BYTES_MAX);
+        let held = context.budget.reservation();
+        Self { tag, keys, radix, batches: Vec::new(), bytes_max, held }
     }
 
     /// Takes rows in; a part when enough have come, or the budget refuses to hold more.
@@ -183,7 +189,7 @@ impl RowCutter {
         }
         self.batches.push(batch);
         let rows: usize = self.batches.iter().map(RecordBatch::num_rows).sum();
-        match part.is_none() && (rows >= ROWS_MAX || self.held.bytes() > BYTES_MAX) {
+        match part.is_none() && (rows >= ROWS_MAX || self.held.bytes() > self.bytes_max) {
             true => self.flush(context),
             false => Ok(part),
         }
