@@ -33,7 +33,7 @@ DISTANCES = {
     "f": lambda rng: str(rng.randrange(60) / 4),
     "small": lambda rng: str(rng.randrange(4)),
     "d": lambda rng: f"interval {rng.choice(['3 days', '1 month', '2 weeks', '0 days', '1 year'])}",
-    "ts": lambda rng: f"interval {rng.choice(['10 minutes', '7 hours', '1 day', '1 month', '0 seconds'])}",
+    "ts": lambda rng: f"interval {rng.choice(['10 minutes', '7 hours', '1 day', '40 days', '0 seconds'])}",
 }
 
 

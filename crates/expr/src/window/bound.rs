@@ -451,6 +451,11 @@ fn range_bound(
             false => "write an interval that is not negative, such as INTERVAL '5 minutes'",
         }));
     }
+    if matches!(of_key, DataType::Timestamp(..)) && counts_months(offset)? {
+        // The end of a month moves times of day past each other, so that frames would move back.
+        let message = "a RANGE frame over timestamps cannot count months";
+        return Err(Error::unsupported(message).remedy("write days, or order by a date"));
+    }
     let op = if before == descending { BinaryOp::Add } else { BinaryOp::Subtract };
     let offset = Expr::Literal(offset.clone());
     let offset = match of_key.is_integer() && of_offset.is_integer() {
@@ -459,6 +464,11 @@ fn range_bound(
     };
     // Null keys are peers of each other, with no distance from other keys.
     Ok(Some(key.clone().binary(op, offset)))
+}
+
+fn counts_months(offset: &Literal) -> Result<bool> {
+    let parts = crate::kernel::cast::cast(&offset.0, &INTERVAL, true)?;
+    Ok(parts.as_primitive::<IntervalMonthDayNanoType>().value(0).months != 0)
 }
 
 fn is_negative(offset: &Literal) -> Result<bool> {
