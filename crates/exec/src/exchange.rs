@@ -181,10 +181,14 @@ impl RowCutter {
         context: &TaskContext,
     ) -> Result<Option<Arc<Part>>> {
         let bytes = cutting_bytes(&batch);
-        let mut part = None;
+        let mut part = match self.batches.first() {
+            // Rows of one part are of one encoding.
+            Some(first) if !same_types(first, &batch) => self.flush(context)?,
+            _ => None,
+        };
         if !self.held.try_grow(bytes) {
             // What is there can be cut without more memory, and then be spilled for the new rows.
-            part = self.flush(context)?;
+            part = part.or(self.flush(context)?);
             self.held.grow(bytes, "cutting rows by key")?;
         }
         self.batches.push(batch);
@@ -206,6 +210,11 @@ impl RowCutter {
         self.held.shrink(usize::MAX);
         Ok(Some(part))
     }
+}
+
+fn same_types(left: &RecordBatch, right: &RecordBatch) -> bool {
+    let mut columns = left.columns().iter().zip(right.columns());
+    columns.all(|(left, right)| left.data_type() == right.data_type())
 }
 
 /// While a batch is cut, there are its rows, a copy of them, and their places.

@@ -157,8 +157,12 @@ fn tau(mut x: f64) -> f64 {
     }
 }
 
-/// The register of a hash, and its value.
+/// The register of a hash, and its value. The hash is mixed once more (the finalizer of SplitMix64): hashes of numbers
+/// in a row are spread more evenly than chance would, and the estimate reckons with chance.
 fn place(hash: u64) -> (u16, u8) {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    let hash = hash ^ (hash >> 31);
     let rest = hash << BITS;
     let rank = (rest.leading_zeros() as usize).min(RANKS) + 1;
     ((hash >> (u64::BITS - BITS)) as u16, rank as u8)

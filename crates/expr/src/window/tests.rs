@@ -126,12 +126,12 @@ fn frame_of(frame: &Frame, batch: &RecordBatch, row: usize) -> Range<usize> {
     let place = |other: usize| match frame.unit {
         FrameUnit::Rows => other as i64 - row as i64,
         FrameUnit::Groups => group(other) - group(row),
-        // NULLs are the frame of NULLs, whatever the distance.
-        FrameUnit::Range if k.is_null(row) && k.is_null(other) => low,
         FrameUnit::Range => key(other) - key(row),
     };
-    let inside: Vec<usize> =
-        partition.iter().copied().filter(|other| (low..=high).contains(&place(*other))).collect();
+    // NULLs are the frame of NULLs, whatever the distances, as in PostgreSQL and DuckDB.
+    let nulls = |other: usize| frame.unit == FrameUnit::Range && k.is_null(row) && k.is_null(other);
+    let is_inside = |other: &usize| nulls(*other) || (low..=high).contains(&place(*other));
+    let inside: Vec<usize> = partition.iter().copied().filter(is_inside).collect();
     match (inside.first(), inside.last()) {
         (Some(first), Some(last)) => *first..last + 1,
         _ => row..row,
