@@ -233,6 +233,7 @@ const QUERIES: &[Query] = &[
         let join = f.join_with(right).asof(AsofDirection::Nearest).on(["many"]);
         join.tolerance_of(lit(3)).how(JoinKind::Inner).finish().select(["row", "row_right"])
     }),
+    ("describe", true, |f| f.describe()),
     ("value counts", true, |f| f.value_counts(["skewed"])),
     ("union by name", false, |f| {
         f.clone().select(["row", "small"]).union_by_name([f.select(["float", "row"])])

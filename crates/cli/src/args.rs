@@ -16,8 +16,8 @@ use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
 use crate::command::{
-    Count, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot, Resample, Sample, Schema,
-    Select, Sort, Tail, Unpivot, Window,
+    Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot, Resample,
+    Sample, Schema, Select, Sort, Tail, Unpivot, Window,
 };
 
 /// Query files larger than memory with a few words
@@ -54,6 +54,7 @@ pub enum Command {
     Explode(Explode),
     Sample(Sample),
     Window(Window),
+    Describe(Describe),
     Schema(Schema),
     Head(Head),
     Tail(Tail),
@@ -96,6 +97,7 @@ impl Command {
             Command::Explode(args) => &args.output,
             Command::Sample(args) => &args.output,
             Command::Window(args) => &args.output,
+            Command::Describe(args) => &args.output,
             Command::Schema(args) => &args.output,
             Command::Head(args) => &args.output,
             Command::Tail(args) => &args.output,
@@ -119,6 +121,7 @@ impl Command {
             Command::Explode(args) => Some(&args.run),
             Command::Sample(args) => Some(&args.run),
             Command::Window(args) => Some(&args.run),
+            Command::Describe(args) => Some(&args.run),
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),
             Command::Count(args) => Some(&args.run),

@@ -44,6 +44,7 @@
 mod batches;
 mod columns;
 mod data_frame;
+mod describe;
 mod frame;
 mod graph;
 mod group_by;

@@ -1,6 +1,7 @@
 //! The subcommands, a file each: its flags, and how they become a query.
 
 mod count;
+mod describe;
 mod distinct;
 mod explode;
 mod generate;
@@ -21,6 +22,7 @@ mod window;
 use dframe::Result;
 
 pub use count::Count;
+pub use describe::Describe;
 pub use distinct::Distinct;
 pub use explode::Explode;
 pub use generate::Generate;
@@ -54,6 +56,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Unpivot(args) => unpivot::run(&args, context),
         Command::Explode(args) => explode::run(&args, context),
         Command::Window(args) => window::run(&args, context),
+        Command::Describe(args) => describe::run(&args, context),
         Command::Schema(args) => schema::run(&args, context),
         Command::Join(args) => join::run(&args, context),
         Command::Head(args) => head::run(&args, context),

@@ -80,7 +80,7 @@ fn wanted_aggregates(
         |index: &usize| *index < keys.len() || wanted.contains(schema.field(*index).name());
     let columns = 0..keys.len() + aggregates.len();
     let mut kept: Vec<usize> = columns.filter(of_wanted).collect();
-    if kept.is_empty() {
+    if kept.is_empty() && keys.len() + aggregates.len() > 0 {
         kept.push(0);
     }
     kept
