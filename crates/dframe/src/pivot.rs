@@ -50,7 +50,7 @@ impl LazyFrame {
     /// let by_side = scan_parquet(path)?.pivot("side", ["ticker"], [col("size").sum()])?;
     /// let schema = by_side.schema()?;
     /// let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    /// assert_eq!(names, ["ticker", "buy", "sell"]);
+    /// assert_eq!(names, ["ticker", "B", "S"]);
     /// # Ok::<(), dframe::Error>(())
     /// ```
     ///
@@ -74,7 +74,7 @@ impl LazyFrame {
     /// use dframe::prelude::*;
     ///
     /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/ticks.parquet");
-    /// let bought = [lit("sell").alias("sold"), lit("buy").alias("bought")];
+    /// let bought = [lit("S").alias("sold"), lit("B").alias("bought")];
     /// let by_side = scan_parquet(path)?.pivot_values("side", bought, ["ticker"], [count_all()]);
     /// assert_eq!(by_side.schema()?.field(1).name(), "sold");
     /// # Ok::<(), dframe::Error>(())

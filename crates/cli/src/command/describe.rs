@@ -14,7 +14,7 @@ use crate::query::{Context, Query, joined};
 #[derive(Args, Debug)]
 #[command(after_help = r#"Examples:
   dframe describe data/flights.parquet
-  dframe describe data/ticks.parquet --columns "price, price*size as value" -f json"#)]
+  dframe describe data/ticks.parquet --columns "price, size" -f json"#)]
 pub struct Describe {
     /// What is read.
     #[command(flatten)]

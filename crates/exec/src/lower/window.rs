@@ -55,7 +55,8 @@ impl Planner<'_> {
         let keys = keys.collect::<Result<Vec<BoundExpr>>>()?;
         let buckets = match keys.is_empty() {
             true => 1,
-            false => self.buckets_for(stream.rows, SORTING_COPIES * row_bytes(&schema)),
+            // A bucket may be larger than memory: few ones are better than many small pieces.
+            false => self.buckets_for(stream.rows, row_bytes(&schema)),
         };
         let order = match needs_places(window) {
             false => RowOrder::Forgotten,
@@ -117,9 +118,6 @@ fn needs_places(window: &Window) -> bool {
 fn sort_options(key: &SortKey) -> SortOptions {
     SortOptions { descending: key.descending, nulls_first: key.nulls_first }
 }
-
-/// While a bucket is sorted there are the rows, their keys and a copy in order.
-const SORTING_COPIES: u64 = 3;
 
 fn window_spec(
     window: &Window,

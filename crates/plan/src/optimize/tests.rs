@@ -369,17 +369,31 @@ fn windows_that_nobody_asks_for_go_and_conditions_on_partitions_go_below() {
         .with_columns(vec![
             col("price").lag(1).over(by_time()).alias("before"),
             col("size").sum().over(by_time()).alias("volume"),
-            rank().over(partition_by(["side"]).order_by(ascending(&["price"]))).alias("rank"),
         ])
         .and_then(|plan| plan.filter(col("ticker").eq("A").and(col("before").gt(lit(1.0)))))
         .and_then(|plan| plan.project(vec![col("ticker"), col("before")]));
     assert_optimized(
         plan,
         r#"
-Filter before > 1.0
-  Project ticker, "lag(price, 1) OVER (PARTITION BY ticker ORDER BY ts)" AS before
+Project ticker, "lag(price, 1) OVER (PARTITION BY ticker ORDER BY ts)" AS before
+  Filter "lag(price, 1) OVER (PARTITION BY ticker ORDER BY ts)" > 1.0
     Window partition_by=[ticker] order_by=[ts] calls=[lag(price, 1)]
       Scan ticks.parquet [3 of 7 columns: ts, ticker, price] filters=[ticker = 'A']
+"#,
+    );
+    let by_price = partition_by(["side"]).order_by(ascending(&["price"]));
+    let plan = ticks()
+        .with_columns(vec![
+            col("price").lag(1).over(by_time()).alias("before"),
+            rank().over(by_price).alias("rank"),
+        ])
+        .and_then(|plan| plan.project(vec![col("before")]));
+    assert_optimized(
+        plan,
+        r#"
+Project "lag(price, 1) OVER (PARTITION BY ticker ORDER BY ts)" AS before
+  Window partition_by=[ticker] order_by=[ts] calls=[lag(price, 1)]
+    Scan ticks.parquet [3 of 7 columns: ts, ticker, price]
 "#,
     );
     let plan = ticks()
