@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::size::format_bytes;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// Gives memory back when asked, such as a store of chunks that can be spilled.
 pub trait Reclaim: Send + Sync {
@@ -173,6 +173,18 @@ impl Reservation {
             }
         }
         Ok(())
+    }
+
+    /// As [`Reservation::grow`], for who can do without: whether the bytes were granted.
+    ///
+    /// # Errors
+    /// Making room failed, as on a full disk.
+    pub fn grow_if_granted(&mut self, bytes: usize, what: &str) -> Result<bool> {
+        match self.grow(bytes, what) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::OverBudget => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Grows or shrinks to `bytes`; growing may spill, as [`Reservation::grow`] does.

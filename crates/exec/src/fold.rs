@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use dframe_core::{ErrorKind, Reservation, Result};
+use dframe_core::{Reservation, Result};
 use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
@@ -105,12 +105,8 @@ pub(crate) fn keep(
 ) -> Result<Arc<Part>> {
     let bytes = batches.iter().map(|(_, batch)| batch_bytes(batch)).sum();
     let missing = bytes - held.bytes().min(bytes);
-    match held.grow(missing, "results of a task") {
-        Ok(()) => {
-            return Ok(Part::new(&context.store, tag, schema, batches, held.split(bytes)));
-        }
-        Err(error) if error.kind() == ErrorKind::OverBudget => {}
-        Err(error) => return Err(error),
+    if held.grow_if_granted(missing, "results of a task")? {
+        return Ok(Part::new(&context.store, tag, schema, batches, held.split(bytes)));
     }
     let mut writer = context.store.spill_writer(tag, schema)?;
     for (bucket, batch) in batches {

@@ -9,9 +9,9 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type};
 use arrow::row::{RowConverter, Rows, SortField};
 use dframe_core::{Reservation, Result};
 use dframe_expr::{BoundExpr, plain, plain_type};
-use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
+use dframe_runtime::{Chunk, TaskContext, batch_bytes};
 
-use crate::sort::{ExternalSort, MergeRuns, SortSpec, canonical};
+use crate::sort::{SortSpec, canonical, sorted_bucket};
 
 /// How a side is read.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl<'a> Side<'a> {
         context: &'a TaskContext,
     ) -> Result<Self> {
         let rows: Box<dyn Iterator<Item = Result<RecordBatch>>> = match &spec.sort {
-            Some(sort) => Box::new(sorted(sort, chunk.into_parts(), bucket, context)?),
+            Some(sort) => Box::new(sorted_bucket(sort, chunk.into_parts(), bucket, context)?),
             None => Box::new(chunk.into_parts().into_iter().flat_map(|part| part.take(None))),
         };
         let field = |key: &BoundExpr| SortField::new(plain_type(key.data_type()).clone());
@@ -144,20 +144,6 @@ impl<'a> Side<'a> {
         held.grow(batch_bytes(&batch) + keys, "a batch of an as-of join")?;
         Ok(SideBatch { batch, by, on, numbers, able, _held: held })
     }
-}
-
-fn sorted(
-    sort: &Arc<SortSpec>,
-    parts: Vec<Arc<Part>>,
-    bucket: u32,
-    context: &TaskContext,
-) -> Result<MergeRuns> {
-    let mut sorter = ExternalSort::new(sort, context);
-    for rows in parts.into_iter().flat_map(|part| part.take(Some(bucket))) {
-        context.cancel.check()?;
-        sorter.push(&rows?)?;
-    }
-    sorter.finish()
 }
 
 /// Ordered keys as numbers, for distances.

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
-use dframe_core::{ErrorKind, Reservation, Result};
+use dframe_core::{Reservation, Result};
 use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext};
@@ -152,11 +152,7 @@ pub(crate) fn hold(held: &mut Reservation, bytes: usize) -> Result<bool> {
     if wanted <= held.bytes() {
         return Ok(true);
     }
-    match held.grow(wanted - held.bytes(), "aggregation") {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::OverBudget => Ok(false),
-        Err(error) => Err(error),
-    }
+    held.grow_if_granted(wanted - held.bytes(), "aggregation")
 }
 
 /// The groups of `state` as one part, cut by bucket.

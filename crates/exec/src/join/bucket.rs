@@ -13,7 +13,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use dframe_core::{Error, ErrorKind, Reservation, Result};
+use dframe_core::{Error, Reservation, Result};
 use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 
 use super::probe::{Emit, Marks, Probe};
@@ -231,11 +231,9 @@ impl Joining<'_, '_> {
 
     /// Memory for a table, if it can be had.
     fn reserve(&self, bytes: usize) -> Result<Option<Reservation>> {
-        match self.context.budget.reserve(bytes, "the table of a join") {
-            Ok(held) => Ok(Some(held)),
-            Err(error) if error.kind() == ErrorKind::OverBudget => Ok(None),
-            Err(error) => Err(error),
-        }
+        let mut held = self.context.budget.reservation();
+        let granted = held.grow_if_granted(bytes, "the table of a join")?;
+        Ok(granted.then_some(held))
     }
 }
 

@@ -87,7 +87,7 @@ impl Planner<'_> {
     ) -> Result<Stream> {
         let rows = stream.rows;
         let buckets = if group.keys.is_empty() { 1 } else { self.buckets_for(rows, GROUP_BYTES) };
-        let share = self.options.memory / (2 * (self.options.threads + 1));
+        let share = self.task_memory();
         let spec = Arc::new(group.spec(emit, buckets, share, output.clone()));
         let mut input = self.fold(stream, FoldSpec::Group(spec.clone()))?;
         let mut inputs = self.graph.stages()[input].task_count();

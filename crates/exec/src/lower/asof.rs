@@ -74,7 +74,7 @@ impl Planner<'_> {
             let exchange =
                 Arc::new(ExchangeSpec::new(&schema, by.clone(), RowOrder::Forgotten, buckets));
             // Two sides are sorted in a task at once.
-            let memory = self.options.memory / (4 * (self.options.threads + 1));
+            let memory = self.task_memory() / 2;
             let sort = SortSpec::in_layout(&order, memory, &schema, exchange.layout().clone())?;
             (self.exchange(stream, exchange)?, Some(Arc::new(sort)))
         };

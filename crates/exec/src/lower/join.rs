@@ -72,7 +72,7 @@ impl Planner<'_> {
             coder: KeyCoder::new(types, join.on.nulls_equal),
             pairs,
             output: join.schema(),
-            table_memory: self.options.memory / (2 * (self.options.threads + 1)),
+            table_memory: self.task_memory(),
         })
     }
 

@@ -177,8 +177,7 @@ impl Planner<'_> {
     fn sort(&mut self, stream: Stream, keys: &[SortKey], limit: Option<u64>) -> Result<Stream> {
         let stream = self.without_tail(stream)?;
         let schema = stream.schema.clone();
-        let run_memory = self.options.memory / (2 * (self.options.threads + 1));
-        let spec = Arc::new(SortSpec::new(keys, limit, run_memory, schema.clone())?);
+        let spec = Arc::new(SortSpec::new(keys, limit, self.task_memory(), schema.clone())?);
         let rows = stream.rows.min(limit.unwrap_or(u64::MAX));
         let stage = self.fold(stream, FoldSpec::Sort(spec.clone()))?;
         if limit.is_none() && rows > MERGED_ALONE {
@@ -313,10 +312,15 @@ impl Planner<'_> {
         Ok((Arc::new(request), planned.list))
     }
 
+    /// What a task may hold of what cannot be spilled, so that all workers fit in half of the memory.
+    fn task_memory(&self) -> usize {
+        self.options.memory / (2 * (self.options.threads + 1))
+    }
+
     /// Each worker has a unit in work and one being fetched; half of the memory is for what they
     /// make of them.
     fn unit_bytes(&self) -> u64 {
-        let share = self.options.memory / (4 * (self.options.threads + 1));
+        let share = self.task_memory() / 2;
         (share as u64).clamp(1 << 20, 256 << 20)
     }
 }

@@ -18,7 +18,7 @@ use super::join::row_bytes;
 use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
 use crate::shuffle::StreamOrigin;
-use crate::sort::{SortSpec, Threshold};
+use crate::sort::SortSpec;
 use crate::window::{WindowBuckets, WindowSpec};
 
 impl Planner<'_> {
@@ -81,12 +81,10 @@ impl Planner<'_> {
         layout: &SchemaRef,
         partition: &[BoundExpr],
     ) -> Result<SortSpec> {
-        let mut keys = partition.to_vec();
-        let mut options = vec![SortOptions::default(); keys.len()];
-        for key in &window.order_by {
-            keys.push(bind(&key.expr, schema)?);
-            options.push(sort_options(key));
-        }
+        let memory = self.task_memory();
+        let mut sort = SortSpec::in_layout(&window.order_by, memory, schema, layout.clone())?;
+        sort.keys.splice(0..0, partition.iter().cloned());
+        sort.options.splice(0..0, vec![SortOptions::default(); partition.len()]);
         let backward = window.direction == RowDirection::Backward;
         let ties = match &window.ties {
             Some(name) => Some(bind(&col(name), schema)?),
@@ -94,17 +92,10 @@ impl Planner<'_> {
             None => None,
         };
         if let Some(ties) = ties {
-            keys.push(ties);
-            options.push(SortOptions { descending: backward, nulls_first: false });
+            sort.keys.push(ties);
+            sort.options.push(SortOptions { descending: backward, nulls_first: false });
         }
-        Ok(SortSpec {
-            keys,
-            options,
-            limit: None,
-            run_memory: self.options.memory / (2 * (self.options.threads + 1)),
-            schema: layout.clone(),
-            threshold: Threshold::default(),
-        })
+        Ok(sort)
     }
 }
 
@@ -112,11 +103,6 @@ impl Planner<'_> {
 fn needs_places(window: &Window) -> bool {
     let backward = window.direction == RowDirection::Backward;
     window.places.is_some() || (backward && window.ties.is_none())
-}
-
-/// The direction of a key, and where its NULLs are.
-fn sort_options(key: &SortKey) -> SortOptions {
-    SortOptions { descending: key.descending, nulls_first: key.nulls_first }
 }
 
 fn window_spec(

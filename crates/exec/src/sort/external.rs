@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!   push, push, .. --> SortRun --> runs, in memory or spilled --finish--> MergeRuns --> batches
+//!   a bucket of parts, pushed whole                           ----------> MergeRuns --> batches
 //! ```
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use dframe_core::Result;
-use dframe_runtime::TaskContext;
+use dframe_runtime::{Part, TaskContext};
 
 use super::SortSpec;
 use super::merge::{MergeRuns, RunSlice};
@@ -39,4 +41,26 @@ impl ExternalSort {
         let runs = runs.map(RunSlice::whole).collect();
         MergeRuns::new(&self.spec, runs, self.spec.run_memory, &self.context)
     }
+}
+
+/// The rows of bucket `bucket` of `parts`, in order.
+pub(crate) fn sorted_bucket(
+    spec: &Arc<SortSpec>,
+    parts: Vec<Arc<Part>>,
+    bucket: u32,
+    context: &TaskContext,
+) -> Result<MergeRuns> {
+    let mut sort = ExternalSort::new(spec, context);
+    for rows in parts.into_iter().flat_map(|part| part.take(Some(bucket))) {
+        context.cancel.check()?;
+        sort.push(&copied(&rows?)?)?;
+    }
+    sort.finish()
+}
+
+/// The rows in memory of their own: the buckets of a part are slices of the same, which a run that holds one of
+/// them would keep.
+fn copied(rows: &RecordBatch) -> Result<RecordBatch> {
+    let places: UInt32Array = (0..rows.num_rows() as u32).collect();
+    Ok(take_record_batch(rows, &places)?)
 }

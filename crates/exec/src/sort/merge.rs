@@ -26,7 +26,7 @@ use super::SortSpec;
 use super::gather::{Gather, RUN_BATCH_BYTES, RUN_BATCH_ROWS};
 use super::keys::KeyComparator;
 use super::order::{Given, Order};
-use super::run::{RUN_TAG, granted};
+use super::run::RUN_TAG;
 
 /// Runs that are merged at once, if their batches fit the memory.
 const FAN_IN_MAX: usize = 1024;
@@ -302,7 +302,7 @@ impl MergeRuns {
     ) -> Result<Self> {
         let mut quota = memory / (COPIES * 2 * runs.len().max(1));
         let mut held = context.budget.reservation();
-        if !granted(held.grow(reading_bytes(&runs, quota), PURPOSE))? {
+        if !held.grow_if_granted(reading_bytes(&runs, quota), PURPOSE)? {
             // With less, each round is smaller.
             quota = 0;
             held.grow(reading_bytes(&runs, 0), PURPOSE)?;

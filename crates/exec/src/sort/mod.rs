@@ -35,7 +35,7 @@ use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
 use dframe_expr::{BoundExpr, SortKey, bind};
 
-pub(crate) use external::ExternalSort;
+pub(crate) use external::{ExternalSort, sorted_bucket};
 pub(crate) use keys::canonical;
 pub(crate) use merge::{MergeRuns, RunSlice};
 pub(crate) use ranges::MergeRanges;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use dframe_core::{ErrorKind, Reservation, Result};
+use dframe_core::{Reservation, Result};
 use dframe_expr::{plain, plain_type};
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
@@ -55,7 +55,7 @@ impl SortRun {
         let bytes = self.spec.sorting_bytes(&batch);
         let full = self.held.bytes() + bytes > self.spec.run_memory || self.rows > RUN_ROWS_MAX;
         // Spills what others keep, and earlier runs, before this one is cut short.
-        if full || !granted(self.held.grow(bytes, PURPOSE))? {
+        if full || !self.held.grow_if_granted(bytes, PURPOSE)? {
             self.close_run(context)?;
             self.held.grow(bytes, PURPOSE)?;
         }
@@ -132,15 +132,6 @@ const RUN_BATCH_BYTES_MIN: usize = 16 << 10;
 const RUN_ROWS_MAX: usize = 1 << 20;
 
 const PURPOSE: &str = "sorting a run";
-
-/// Whether memory was granted; an error if something else went wrong.
-pub(super) fn granted(claim: Result<()>) -> Result<bool> {
-    match claim {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::OverBudget => Ok(false),
-        Err(error) => Err(error),
-    }
-}
 
 impl Fold for SortRun {
     fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {

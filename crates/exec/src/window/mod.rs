@@ -16,17 +16,16 @@ mod pass;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
 use dframe_expr::window::{BoundWindow, Horizon, RowDirection};
-use dframe_expr::{BoundExpr, plain, plain_type};
+use dframe_expr::BoundExpr;
 use dframe_runtime::{Chunk, TaskContext};
 
 use crate::pipeline::batch_of;
 use crate::shuffle::BucketStream;
-use crate::sort::{ExternalSort, SortSpec};
+use crate::sort::{SortSpec, sorted_bucket};
 use boundaries::{Boundaries, MARKS};
 use pass::Pass;
 
@@ -75,25 +74,12 @@ impl BucketStream for WindowBuckets {
         emit: &mut Emit<'_>,
     ) -> Result<bool> {
         let mut functions = Functions::new(&self.0, context)?;
-        let parts = inputs.into_iter().flat_map(Chunk::into_parts);
-        let Some(sort) = &self.0.sort else {
-            for rows in parts.flat_map(|part| part.take(None)) {
-                context.cancel.check()?;
-                if !functions.push(rows?, emit)? {
-                    return Ok(false);
-                }
-            }
-            return functions.finish(emit);
+        let parts = Chunk::concat(inputs).into_parts();
+        let rows: Box<dyn Iterator<Item = Result<RecordBatch>>> = match &self.0.sort {
+            Some(sort) => Box::new(sorted_bucket(sort, parts, bucket, context)?),
+            None => Box::new(parts.into_iter().flat_map(|part| part.take(None))),
         };
-        let mut sorter = ExternalSort::new(sort, context);
-        let mut first: Option<SchemaRef> = None;
-        for rows in parts.flat_map(|part| part.take(Some(bucket))) {
-            context.cancel.check()?;
-            let rows = copied(&rows?)?;
-            let first = first.get_or_insert_with(|| rows.schema());
-            sorter.push(&encoded_as(rows, first)?)?;
-        }
-        for rows in sorter.finish()? {
+        for rows in rows {
             context.cancel.check()?;
             if !functions.push(rows?, emit)? {
                 return Ok(false);
@@ -101,30 +87,6 @@ impl BucketStream for WindowBuckets {
         }
         functions.finish(emit)
     }
-}
-
-/// The rows in memory of their own: the buckets of a part are slices of the same, which a run that holds one of
-/// them would keep.
-fn copied(rows: &RecordBatch) -> Result<RecordBatch> {
-    let places: UInt32Array = (0..rows.num_rows() as u32).collect();
-    Ok(take_record_batch(rows, &places)?)
-}
-
-/// The rows without dictionaries where `first` has none: tasks may have read one column both ways, and a sort
-/// goes by what it saw first.
-fn encoded_as(rows: RecordBatch, first: &SchemaRef) -> Result<RecordBatch> {
-    let columns = rows.columns().iter().zip(first.fields());
-    let differs = |(column, field): (&ArrayRef, &Arc<Field>)| {
-        column.data_type() != field.data_type()
-            && plain_type(column.data_type()) == field.data_type()
-    };
-    if !columns.clone().any(differs) {
-        return Ok(rows);
-    }
-    let encoded =
-        |(column, field)| if differs((column, field)) { plain(column) } else { Ok(column.clone()) };
-    let schema = rows.schema();
-    batch_of(&schema, columns.map(encoded).collect::<Result<_>>()?, rows.num_rows())
 }
 
 /// The functions at work on the rows of a bucket, in order.
