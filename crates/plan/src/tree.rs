@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
+use dframe_expr::col;
 
 use crate::logical::LogicalPlan;
+use crate::node::Names;
 
 impl LogicalPlan {
     /// The columns that come out.
@@ -23,6 +25,19 @@ impl LogicalPlan {
             | LogicalPlan::Limit { input, .. } => input.schema(),
             LogicalPlan::Operator(operator) => operator.node().schema(),
         }
+    }
+
+    /// Itself with only those of its columns that are `wanted`; all of them if none is.
+    pub(crate) fn narrowed(self: Arc<Self>, wanted: &Names) -> Result<Arc<Self>> {
+        let schema = self.schema();
+        let of_wanted = |index: &usize| wanted.contains(schema.field(*index).name());
+        let kept: Vec<usize> = (0..schema.fields().len()).filter(of_wanted).collect();
+        if kept.len() == schema.fields().len() || kept.is_empty() {
+            return Ok(self);
+        }
+        let exprs = kept.iter().map(|index| col(schema.field(*index).name())).collect();
+        let schema = Arc::new(schema.project(&kept)?);
+        Ok(Arc::new(LogicalPlan::Project { input: self, exprs, schema }))
     }
 
     /// The nodes whose rows this node takes.

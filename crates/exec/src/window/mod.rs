@@ -19,8 +19,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
-use dframe_expr::window::{BoundWindow, Horizon, RowDirection};
 use dframe_expr::BoundExpr;
+use dframe_expr::window::{BoundWindow, Horizon, RowDirection};
 use dframe_runtime::{Chunk, TaskContext};
 
 use crate::pipeline::batch_of;

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dframe_core::{Error, Result};
-use dframe_expr::aggregate::AggregateFunction;
 use dframe_expr::window::{RowDirection, WindowCall, WindowFunction, derived, from_the_end};
 use dframe_expr::{Expr, SortKey, col};
 
@@ -181,26 +180,10 @@ impl Calls {
 
 /// Whether all rows of the partition are asked about, and their order does not matter.
 fn needs_no_order(call: &WindowCall) -> bool {
-    use AggregateFunction as F;
-    let is_insensitive = matches!(
-        &call.function,
-        WindowFunction::Aggregate(
-            F::Count
-                | F::Sum
-                | F::Mean
-                | F::Min
-                | F::Max
-                | F::VarSample
-                | F::VarPop
-                | F::StdSample
-                | F::StdPop
-                | F::BoolAnd
-                | F::BoolOr
-                | F::Corr
-                | F::CovarSample
-                | F::CovarPop
-        )
-    );
+    let is_insensitive = match &call.function {
+        WindowFunction::Aggregate(function) => function.ignores_order(),
+        _ => false,
+    };
     is_insensitive && call.over.order_by.is_empty() && call.over.frame.is_none()
 }
 
@@ -324,7 +307,7 @@ impl Node for Window {
         }
         needs.extend(self.ties.clone());
         let input = prune(self.input.clone(), &needs)?;
-        Window::over(narrow(input, &needs)?, Rows { places, ..self.rows() }, calls)
+        Window::over(input.narrowed(&needs)?, Rows { places, ..self.rows() }, calls)
     }
 
     /// A condition on partition keys holds for all rows that an answer is made of, or for none.
@@ -344,17 +327,4 @@ impl Node for Window {
     fn row_count_max(&self) -> Option<u64> {
         self.input.row_count_max()
     }
-}
-
-/// `plan` without the columns that are not needed.
-fn narrow(plan: Arc<LogicalPlan>, needs: &Names) -> Result<Arc<LogicalPlan>> {
-    let schema = plan.schema();
-    let kept: Vec<Expr> = (schema.fields().iter())
-        .filter(|field| needs.contains(field.name()))
-        .map(|field| col(field.name()))
-        .collect();
-    if kept.is_empty() || kept.len() == schema.fields().len() {
-        return Ok(plan);
-    }
-    Arc::unwrap_or_clone(plan).project(kept).map(Arc::new)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
-use dframe_expr::{Expr, col};
+use dframe_expr::Expr;
 
 use crate::logical::{LogicalPlan, Scan};
 use crate::node::Names;
@@ -47,7 +47,7 @@ fn prune(plan: LogicalPlan, wanted: &Names) -> Result<LogicalPlan> {
         }
         LogicalPlan::Sort { input, keys, limit } => {
             let needs = union(wanted, used(keys.iter().map(|key| &key.expr)));
-            let input = narrow(prune_arc(input, &needs)?, &needs)?;
+            let input = prune_arc(input, &needs)?.narrowed(&needs)?;
             Ok(LogicalPlan::Sort { input, keys, limit })
         }
         LogicalPlan::Limit { input, offset, limit } => {
@@ -84,18 +84,6 @@ fn wanted_aggregates(
         kept.push(0);
     }
     kept
-}
-
-/// `plan` without the columns that are not `wanted`.
-fn narrow(plan: Arc<LogicalPlan>, wanted: &Names) -> Result<Arc<LogicalPlan>> {
-    let schema = plan.schema();
-    let kept = positions(&schema, wanted);
-    if kept.len() == schema.fields().len() || kept.is_empty() {
-        return Ok(plan);
-    }
-    let exprs = kept.iter().map(|index| col(schema.field(*index).name())).collect();
-    let schema = Arc::new(schema.project(&kept)?);
-    Ok(Arc::new(LogicalPlan::Project { input: plan, exprs, schema }))
 }
 
 fn names(schema: &SchemaRef) -> Names {

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use dframe_core::Result;
-use dframe_expr::aggregate::AggregateFunction;
 use dframe_expr::{Expr, SortKey};
 
 use crate::logical::LogicalPlan;
@@ -72,45 +71,12 @@ fn distinct_keys(keys: Vec<SortKey>) -> Vec<SortKey> {
     kept
 }
 
-/// Whether the result depends on the order of the rows; of the user's own functions nobody knows.
+/// Whether the result depends on the order of the rows.
 fn needs_order(aggregate: &Expr) -> bool {
     aggregate.any_node(|node| match node {
-        Expr::Aggregate(call) => !is_insensitive(&call.function),
+        Expr::Aggregate(call) => !call.function.ignores_order(),
         _ => false,
     })
-}
-
-/// New functions are sensitive until they are listed.
-fn is_insensitive(function: &AggregateFunction) -> bool {
-    use AggregateFunction as F;
-    matches!(
-        function,
-        F::Count
-            | F::Sum
-            | F::Mean
-            | F::Min
-            | F::Max
-            | F::VarSample
-            | F::VarPop
-            | F::StdSample
-            | F::StdPop
-            | F::BoolAnd
-            | F::BoolOr
-            | F::Corr
-            | F::CovarSample
-            | F::CovarPop
-            | F::Median
-            | F::QuantileCont
-            | F::QuantileDisc
-            | F::Mode
-            | F::Entropy
-            | F::Mad
-            | F::Skewness
-            | F::Kurtosis
-            | F::KurtosisPop
-            | F::ApproxCountDistinct
-            | F::ApproxQuantile
-    )
 }
 
 /// `plan` without sorts that only its order shows.
