@@ -58,11 +58,11 @@ impl LazyFrame {
                 call("list_value", types).alias("type"),
             ];
             columns.extend(SUMMARIES.iter().map(|(name, ..)| col(*name)));
-            let all: Vec<&str> = ["column", "type"]
-                .into_iter()
-                .chain(SUMMARIES.iter().map(|(name, ..)| *name))
-                .collect();
-            plan.aggregate(vec![], summaries, None)?.project(columns)?.explode(&all)
+            let lists = plan.aggregate(vec![], summaries, None)?.project(columns)?;
+            let schema = lists.schema();
+            let all: Vec<&str> =
+                schema.fields().iter().map(|field| field.name().as_str()).collect();
+            lists.explode(&all)
         })
     }
 }

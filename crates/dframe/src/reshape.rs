@@ -16,11 +16,8 @@ impl LazyFrame {
             if names.is_empty() {
                 return Ok(plan);
             }
-            let gone = plan.clone().project(names)?.schema();
-            let schema = plan.schema();
-            let kept = schema.fields().iter().map(|field| field.name());
-            let kept = kept.filter(|name| gone.column_with_name(name).is_none());
-            plan.project(kept.map(col).collect())
+            let kept = names_except(&plan, &names_of(&plan, names)?);
+            plan.project(kept.iter().map(col).collect())
         })
     }
 
@@ -41,9 +38,9 @@ impl LazyFrame {
             let mut new: Vec<Expr> =
                 schema.fields().iter().map(|field| col(field.name())).collect();
             for (old, name) in names {
-                let found = plan.clone().project(vec![col(old)])?.schema();
-                let index = schema.index_of(found.field(0).name())?;
-                new[index] = col(found.field(0).name()).alias(name);
+                for old in names_of(&plan, vec![col(old)])? {
+                    new[schema.index_of(&old)?] = col(&old).alias(name);
+                }
             }
             plan.project(new)
         })
@@ -235,8 +232,8 @@ fn unified(plans: &[LogicalPlan]) -> Result<Schema> {
     Ok(Schema::new(all))
 }
 
-/// The names of columns as the schema writes them.
-fn names_of(plan: &LogicalPlan, columns: Vec<Expr>) -> Result<Vec<String>> {
+/// The names of columns as the schema writes them, which may be in other letters.
+pub(crate) fn names_of(plan: &LogicalPlan, columns: Vec<Expr>) -> Result<Vec<String>> {
     if columns.is_empty() {
         return Ok(vec![]);
     }
@@ -244,7 +241,8 @@ fn names_of(plan: &LogicalPlan, columns: Vec<Expr>) -> Result<Vec<String>> {
     Ok(found.fields().iter().map(|field| field.name().clone()).collect())
 }
 
-fn names_except(plan: &LogicalPlan, gone: &[String]) -> Vec<String> {
+/// The names of the other columns.
+pub(crate) fn names_except(plan: &LogicalPlan, gone: &[String]) -> Vec<String> {
     let schema = plan.schema();
     let names = schema.fields().iter().map(|field| field.name().clone());
     names.filter(|name| !gone.contains(name)).collect()

@@ -7,6 +7,7 @@ use dframe_plan::node::Numbers;
 
 use crate::columns::{IntoColumn, asc, columns, desc};
 use crate::frame::LazyFrame;
+use crate::reshape::{names_except, names_of};
 
 /// Columns of numbers that are gone before the result; no column of a user is called so.
 const PLACE: &str = "__place";
@@ -31,16 +32,11 @@ impl LazyFrame {
                 return Err(Error::invalid_input("no columns are named to be distinct on")
                     .remedy("name at least one, or ask for different rows"));
             }
-            let keys: Vec<Expr> = names.iter().map(col).collect();
-            // Resolves the names, which may be written in other letters.
-            let keys_only = plan.clone().project(keys.clone())?.schema();
-            let schema = plan.schema();
-            let all = schema.fields().iter().map(|field| col(field.name())).collect();
-            let is_key = |name: &String| keys_only.column_with_name(name).is_some();
-            let rest =
-                schema.fields().iter().map(|field| field.name()).filter(|name| !is_key(name));
-            let firsts = rest.map(|name| col(name).first().alias(name)).collect();
-            plan.aggregate(keys, firsts, None)?.project(all)
+            let (keys, all) =
+                (names_of(&plan, names.iter().map(col).collect())?, all_columns(&plan));
+            let rest = names_except(&plan, &keys).into_iter();
+            let firsts = rest.map(|name| col(&name).first().alias(name)).collect();
+            plan.aggregate(keys.iter().map(col).collect(), firsts, None)?.project(all)
         })
     }
 
