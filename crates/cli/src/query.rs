@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
 use dframe::plan::Optimizer;
-use dframe::prelude::{LazyFrame, RunStats, Session, count_all};
+use dframe::prelude::{Expr, LazyFrame, RunStats, Session, col, count_all};
 use dframe::size::format_bytes;
 use dframe::sql::{parse_expr, parse_keys};
 
@@ -130,6 +130,36 @@ impl<'a> Query<'a> {
     pub fn sort(&mut self, frame: LazyFrame, keys: &str) -> Result<LazyFrame> {
         let parsed = parse_keys(keys)?;
         self.step(keys, || frame.sort_by(parsed))
+    }
+
+    /// Orders the rows if keys are given, cuts them if a number is, and runs or explains the query.
+    pub fn finish_ordered(
+        mut self,
+        mut frame: LazyFrame,
+        keys: &[String],
+        limit: Option<u64>,
+    ) -> Result<()> {
+        if let Some(keys) = joined(keys) {
+            frame = self.sort(frame, &keys)?;
+        }
+        self.finish(match limit {
+            Some(limit) => frame.limit(limit),
+            None => frame,
+        })
+    }
+
+    /// As [`Query::finish_ordered`]; a table that is printed is in the order of `groups` unless the user says another.
+    pub fn finish_grouped(
+        self,
+        mut frame: LazyFrame,
+        groups: &[Expr],
+        keys: &[String],
+        limit: Option<u64>,
+    ) -> Result<()> {
+        if keys.is_empty() && !groups.is_empty() && self.shows_table() {
+            frame = frame.sort(groups.iter().map(|group| col(group.output_name())));
+        }
+        self.finish_ordered(frame, keys, limit)
     }
 
     /// Runs or explains the query.

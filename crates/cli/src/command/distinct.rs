@@ -2,7 +2,7 @@
 
 use clap::Args;
 use dframe::Result;
-use dframe::expr::Expr;
+use dframe::prelude::{Expr, col};
 use dframe::sql::parse_exprs;
 use dframe::{Error, ErrorKind};
 
@@ -40,11 +40,9 @@ pub fn run(args: &Distinct, context: &Context) -> Result<()> {
         return query.finish(rows.distinct());
     };
     let names = column_names(&text)?;
-    let mut distinct = query.step(&text, || rows.distinct_on(&names))?;
-    if query.shows_table() {
-        distinct = distinct.sort(&names);
-    }
-    query.finish(distinct)
+    let distinct = query.step(&text, || rows.distinct_on(&names))?;
+    let keys: Vec<Expr> = names.iter().map(col).collect();
+    query.finish_grouped(distinct, &keys, &[], None)
 }
 
 fn column_names(text: &str) -> Result<Vec<String>> {

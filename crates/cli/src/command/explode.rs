@@ -6,7 +6,7 @@ use dframe::prelude::Expr;
 use dframe::sql::parse_columns;
 
 use crate::args::{InputArgs, OutputArgs, RunArgs, row_count, some_text};
-use crate::query::{Context, Query, joined};
+use crate::query::{Context, Query};
 
 /// Make a row for each element of a list, beside the other columns
 ///
@@ -57,12 +57,5 @@ pub fn run(args: &Explode, context: &Context) -> Result<()> {
     };
     let rows = query.step(&text, || rows.explode(names))?;
     let rows = query.filter(rows, args.filter.as_deref())?;
-    let rows = match joined(&args.sort) {
-        Some(keys) => query.sort(rows, &keys)?,
-        None => rows,
-    };
-    query.finish(match args.limit {
-        Some(limit) => rows.limit(limit),
-        None => rows,
-    })
+    query.finish_ordered(rows, &args.sort, args.limit)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use dframe::Result;
-use dframe::prelude::{Expr, LazyFrame, col, count_all};
+use dframe::prelude::{Expr, LazyFrame, count_all};
 use dframe::sql::{parse_columns, parse_expr, parse_exprs};
 
 use crate::args::{InputArgs, OutputArgs, RunArgs, row_count, some_text};
@@ -56,17 +56,7 @@ pub fn run(args: &GroupBy, context: &Context) -> Result<()> {
     let rows = query.filter(rows, args.filter.as_deref())?;
     let keys = keys(&mut query, &rows, args)?;
     let groups = groups(&mut query, &rows, &keys, args)?;
-    let ordered = match joined(&args.sort) {
-        Some(text) => query.sort(groups, &text)?,
-        None if query.shows_table() && !keys.is_empty() => {
-            groups.sort(keys.iter().map(|key| col(key.output_name())))
-        }
-        None => groups,
-    };
-    query.finish(match args.limit {
-        Some(limit) => ordered.limit(limit),
-        None => ordered,
-    })
+    query.finish_grouped(groups, &keys, &args.sort, args.limit)
 }
 
 fn keys(query: &mut Query<'_>, rows: &LazyFrame, args: &GroupBy) -> Result<Vec<Expr>> {

@@ -1,7 +1,7 @@
 //! `dframe pivot`: a column for each value of a column.
 
 use clap::Args;
-use dframe::prelude::{Expr, LazyFrame, col, count_all};
+use dframe::prelude::{Expr, LazyFrame, count_all};
 use dframe::sql::{parse_columns, parse_exprs};
 use dframe::{Error, Result};
 
@@ -78,15 +78,7 @@ pub fn run(args: &Pivot, context: &Context) -> Result<()> {
         }
         None => rows.pivot(on, index.clone(), aggregates)?,
     };
-    let ordered = match joined(&args.sort) {
-        Some(keys) => query.sort(pivoted, &keys)?,
-        None if query.shows_table() => pivoted.sort(index.iter().map(|key| col(key.output_name()))),
-        None => pivoted,
-    };
-    query.finish(match args.limit {
-        Some(limit) => ordered.limit(limit),
-        None => ordered,
-    })
+    query.finish_grouped(pivoted, &index, &args.sort, args.limit)
 }
 
 fn on(query: &mut Query<'_>, rows: &LazyFrame, args: &Pivot) -> Result<Expr> {

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use dframe::expr::Closed;
-use dframe::prelude::{Expr, GroupByDynamic, Label, LazyFrame, col, count_all};
+use dframe::prelude::{Expr, GroupByDynamic, Label, LazyFrame, count_all};
 use dframe::sql::{parse_columns, parse_expr, parse_exprs};
 use dframe::{Error, Result};
 
@@ -100,17 +100,8 @@ pub fn run(args: &Resample, context: &Context) -> Result<()> {
     windows(&rows, &time, &[], args).agg([count_all()]).schema()?;
     let windows = windows(&rows, &time, &keys, args);
     let groups = groups(&mut query, &windows, args)?;
-    let ordered = match joined(&args.sort) {
-        Some(text) => query.sort(groups, &text)?,
-        None if query.shows_table() => {
-            groups.sort(keys.iter().chain([&time]).map(|key| col(key.output_name())))
-        }
-        None => groups,
-    };
-    query.finish(match args.limit {
-        Some(limit) => ordered.limit(limit),
-        None => ordered,
-    })
+    let by: Vec<Expr> = keys.into_iter().chain([time]).collect();
+    query.finish_grouped(groups, &by, &args.sort, args.limit)
 }
 
 fn time(query: &mut Query<'_>, rows: &LazyFrame, args: &Resample) -> Result<Expr> {

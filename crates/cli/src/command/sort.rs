@@ -36,9 +36,5 @@ pub struct Sort {
 pub fn run(args: &Sort, context: &Context) -> Result<()> {
     let mut query = Query::new(&args.run, &args.output, context)?;
     let rows = query.scan(&args.input)?;
-    let sorted = query.sort(rows, &args.by.join(", "))?;
-    query.finish(match args.limit {
-        Some(limit) => sorted.limit(limit),
-        None => sorted,
-    })
+    query.finish_ordered(rows, &args.by, args.limit)
 }

@@ -69,14 +69,7 @@ pub fn run(args: &Unpivot, context: &Context) -> Result<()> {
     let rows = rows.unpivot_as(on.unwrap_or_default(), index, &args.variable, &args.value);
     rows.schema()?;
     let rows = query.filter(rows, args.filter.as_deref())?;
-    let rows = match joined(&args.sort) {
-        Some(keys) => query.sort(rows, &keys)?,
-        None => rows,
-    };
-    query.finish(match args.limit {
-        Some(limit) => rows.limit(limit),
-        None => rows,
-    })
+    query.finish_ordered(rows, &args.sort, args.limit)
 }
 
 /// The columns named, as the files write them.

@@ -60,14 +60,8 @@ pub fn run(args: &Window, context: &Context) -> Result<()> {
     let over = over(&mut query, &rows, args)?;
     let text = args.columns.join(", ");
     let exprs = parse_exprs_over(&text, &over)?;
-    let mut frame = query.step(&text, || rows.select(exprs))?;
-    if let Some(text) = joined(&args.sort) {
-        frame = query.sort(frame, &text)?;
-    }
-    query.finish(match args.limit {
-        Some(limit) => frame.limit(limit),
-        None => frame,
-    })
+    let frame = query.step(&text, || rows.select(exprs))?;
+    query.finish_ordered(frame, &args.sort, args.limit)
 }
 
 /// The rows that functions are about. Tried alone, so that what is wrong is shown in its own text.
