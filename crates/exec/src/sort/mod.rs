@@ -11,11 +11,13 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `keys` | what is compared, and how do two rows compare? |
-//! | `order` | in which order do these rows come? Keys packed into as few bits as the values need |
+//! | `order` | in which order do these rows come? |
+//! | `packing` | how do keys become as few bits as their values need? |
 //! | `gather` | copies of rows in that order |
 //! | `run` | rows of one task, in order, in pieces that fit |
 //! | `merge` | runs to one stream, with bounded fan-in |
 //! | `ranges` | where runs are cut, so that several tasks can merge |
+//! | `threshold` | which rows cannot be among the first any more? |
 //! | `external` | all of that within one task |
 //!
 //! Equal rows keep the order of the input: runs are numbered in that order. A limit cuts every run, so
@@ -26,6 +28,7 @@ mod gather;
 mod keys;
 mod merge;
 mod order;
+mod packing;
 mod ranges;
 mod run;
 mod threshold;
