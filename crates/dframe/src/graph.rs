@@ -2,18 +2,18 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use dframe_runtime::{TaskGraph, describe};
+use dframe_runtime::{StageGraph, describe};
 
 /// The stages and tasks that a run consists of. Printing gives a line per stage.
-pub struct Graph(TaskGraph);
+pub struct Graph(StageGraph);
 
 impl Graph {
-    pub(crate) fn new(graph: TaskGraph) -> Self {
+    pub(crate) fn new(graph: StageGraph) -> Self {
         Self(graph)
     }
 
     /// The graph itself.
-    pub fn tasks(&self) -> &TaskGraph {
+    pub fn tasks(&self) -> &StageGraph {
         &self.0
     }
 

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use dframe_core::{Budget, CancelToken, Observer, Result};
 use dframe_plan::LogicalPlan;
 use dframe_runtime::{
-    ChunkStore, Executor, StoreOptions, SyncExecutor, TaskContext, TaskGraph, ThreadedExecutor,
+    ChunkStore, Executor, StageGraph, StoreOptions, SyncExecutor, TaskContext, ThreadedExecutor,
     ThreadedOptions,
 };
 
@@ -90,7 +90,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::execute`].
-    pub fn graph(&self, plan: &LogicalPlan) -> Result<TaskGraph> {
+    pub fn graph(&self, plan: &LogicalPlan) -> Result<StageGraph> {
         Ok(lower(plan, &self.lower_options())?.graph)
     }
 

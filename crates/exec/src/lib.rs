@@ -1,7 +1,7 @@
 //! Plan to tasks, chunks to result: planner, operators, merger.
 //!
 //! ```text
-//!   LogicalPlan --lower--> TaskGraph --Executor--> chunks --tail (merger)--> batches
+//!   LogicalPlan --lower--> StageGraph --Executor--> chunks --tail (merger)--> batches
 //! ```
 //!
 //! This crate knows no file formats and starts no threads. An operator is a file here, with an arm

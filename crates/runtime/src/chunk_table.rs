@@ -6,7 +6,7 @@
 use dframe_core::{Error, Result};
 
 use crate::chunk::Chunk;
-use crate::task::{Dependency, TaskGraph};
+use crate::task::{Dependency, StageGraph};
 
 /// Chunks that are waiting for their consumers.
 pub(crate) struct ChunkTable {
@@ -23,7 +23,7 @@ impl ChunkTable {
     ///
     /// # Errors
     /// When a task depends on its own or a later stage, or on tasks that do not exist.
-    pub(crate) fn new(graph: &TaskGraph) -> Result<Self> {
+    pub(crate) fn new(graph: &StageGraph) -> Result<Self> {
         let counts: Vec<usize> = graph.stages().iter().map(|stage| stage.task_count()).collect();
         let mut changes: Vec<Vec<i64>> = counts.iter().map(|count| vec![0; count + 1]).collect();
         for (position, stage) in graph.stages().iter().enumerate() {

@@ -26,7 +26,7 @@ use crate::chunk::Chunk;
 use crate::open_task::{Admission, OpenTask};
 use crate::run::fenced;
 use crate::scheduler::{Scheduler, TaskId};
-use crate::task::{FetchJob, Flow, Stage, Task, TaskContext, TaskGraph};
+use crate::task::{FetchJob, Flow, Stage, StageGraph, Task, TaskContext};
 use crate::work::{Read, Signal, Work};
 
 /// How often cancellation is looked at while nothing happens.
@@ -47,7 +47,7 @@ pub(crate) struct Crew {
 }
 
 pub(crate) struct Coordinator {
-    graph: TaskGraph,
+    graph: StageGraph,
     context: TaskContext,
     crew: Crew,
     threads: usize,
@@ -69,7 +69,7 @@ pub(crate) struct Coordinator {
 
 impl Coordinator {
     pub(crate) fn new(
-        graph: TaskGraph,
+        graph: StageGraph,
         context: TaskContext,
         crew: Crew,
         (sender, signals): (Sender<Signal>, Receiver<Signal>),

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use dframe_core::size::format_bytes;
 
 pub use crate::svg::svg;
-use crate::task::{Pattern, Stage, TaskGraph};
+use crate::task::{Pattern, Stage, StageGraph};
 
 /// Tasks of a stage that are drawn one by one.
 const DRAWN: usize = 12;
@@ -18,7 +18,7 @@ const DRAWN: usize = 12;
 /// stage 0  scan+partial aggregate  blockwise    96 tasks  64 MiB
 /// stage 1  combine                 tree reduce  12 tasks  16 MiB  each reads 8 of stage 0
 /// ```
-pub fn text(graph: &TaskGraph) -> String {
+pub fn text(graph: &StageGraph) -> String {
     let rows: Vec<[String; 6]> = graph.stages().iter().enumerate().map(row).collect();
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -87,7 +87,7 @@ pub(crate) fn pattern(pattern: Pattern) -> &'static str {
 }
 
 /// A drawing for Graphviz: a box per stage with its first tasks, and one node for all the others.
-pub fn dot(graph: &TaskGraph) -> String {
+pub fn dot(graph: &StageGraph) -> String {
     let mut dot =
         String::from("digraph tasks {\n  rankdir=BT;\n  node [shape=box, style=rounded];\n");
     for (position, stage) in graph.stages().iter().enumerate() {
@@ -171,8 +171,8 @@ mod tests {
         }
     }
 
-    fn graph() -> TaskGraph {
-        let mut graph = TaskGraph::new();
+    fn graph() -> StageGraph {
+        let mut graph = StageGraph::new();
         graph.push(Arc::new(Shape("scan \"a\"", Pattern::Blockwise, 20, 0)));
         graph.push(Arc::new(Shape("combine", Pattern::TreeReduce, 3, 8)));
         graph
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_picture_does_not_grow_with_tasks_and_stands_below_what_it_reads() {
-        let mut graph = TaskGraph::new();
+        let mut graph = StageGraph::new();
         graph.push(Arc::new(Shape("a<b & c>\u{1}", Pattern::Blockwise, 10_000, 0)));
         graph.push(Arc::new(Shape("other", Pattern::Blockwise, 10_000, 0)));
         graph.push(Arc::new(Shape("combine", Pattern::TreeReduce, 10_000, 1)));
@@ -220,6 +220,6 @@ mod tests {
             tops.iter().map(|top| &top[..4]).collect::<Vec<_>>(),
             ["\"32\"", "\"32\"", "\"144"]
         );
-        assert_eq!(super::svg(&TaskGraph::new()).matches("<g>").count(), 0);
+        assert_eq!(super::svg(&StageGraph::new()).matches("<g>").count(), 0);
     }
 }

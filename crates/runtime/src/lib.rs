@@ -1,7 +1,7 @@
 //! Runs any task graph inside a memory budget. Knows no plans and no columns' meaning.
 //!
 //! ```text
-//!   TaskGraph --> Executor::run --> Run: the last stage's chunks, in order, as the consumer asks
+//!   StageGraph --> Executor::run --> Run: the last stage's chunks, in order, as the consumer asks
 //!                   |
 //!                   +-- SyncExecutor      one thread, on demand: the oracle
 //!                   +-- ThreadedExecutor  workers and I/O threads; the only place that starts threads
@@ -36,5 +36,5 @@ pub use run::{Executor, Run};
 pub use spill::{abandon, sweep};
 pub use store::{ChunkStore, SpillWriter, StoreOptions};
 pub use sync::SyncExecutor;
-pub use task::{Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext, TaskGraph};
+pub use task::{Dependency, FetchJob, Flow, Pattern, Stage, StageGraph, Task, TaskContext};
 pub use threaded::{ThreadedExecutor, ThreadedOptions};

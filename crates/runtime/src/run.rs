@@ -6,12 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use dframe_core::{Error, Result};
 
 use crate::chunk::Chunk;
-use crate::task::{TaskContext, TaskGraph};
+use crate::task::{StageGraph, TaskContext};
 
 /// Runs task graphs.
 pub trait Executor: Send + Sync {
     /// Begins to run `graph`. Tasks that the last stage does not depend on are not run.
-    fn run(&self, graph: TaskGraph, context: TaskContext) -> Result<Run>;
+    fn run(&self, graph: StageGraph, context: TaskContext) -> Result<Run>;
 }
 
 /// The chunks of the last stage, in the order of its tasks, made about as fast as they are asked for.

@@ -22,7 +22,7 @@ use dframe_core::Result;
 
 use crate::chunk::Chunk;
 use crate::chunk_table::ChunkTable;
-use crate::task::{Dependency, TaskGraph};
+use crate::task::{Dependency, StageGraph};
 
 /// A task; the greater one is the more urgent one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl PartialOrd for TaskId {
 
 /// The state of all tasks of a graph.
 pub(crate) struct Scheduler {
-    graph: TaskGraph,
+    graph: StageGraph,
     table: ChunkTable,
     stages: Vec<StageState>,
     groups: Vec<Group>,
@@ -84,7 +84,7 @@ struct Group {
 impl Scheduler {
     /// # Errors
     /// When the graph depends on tasks that do not exist.
-    pub(crate) fn new(graph: TaskGraph) -> Result<Self> {
+    pub(crate) fn new(graph: StageGraph) -> Result<Self> {
         let table = ChunkTable::new(&graph)?;
         let counts: Vec<usize> = graph.stages().iter().map(|stage| stage.task_count()).collect();
         let outputs = Outputs {
@@ -302,7 +302,7 @@ mod tests {
     }
 
     fn scheduler(shapes: Vec<Shape>) -> Scheduler {
-        let mut graph = TaskGraph::new();
+        let mut graph = StageGraph::new();
         for shape in shapes {
             graph.push(Arc::new(shape));
         }
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_graph_that_points_nowhere_is_refused() {
-        let mut graph = TaskGraph::new();
+        let mut graph = StageGraph::new();
         graph.push(Arc::new(leaf(2)));
         graph.push(Arc::new(needs(1, 0, |_| 0..3)));
         assert!(Scheduler::new(graph).is_err());

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use dframe_core::size::format_bytes;
 
 use crate::describe::{pattern, projected_bytes, reads};
-use crate::task::{Stage, TaskGraph};
+use crate::task::{Stage, StageGraph};
 
 /// Pixels: height of a box, space between boxes, space between levels, the width of a letter.
 const HEIGHT: usize = 64;
@@ -25,7 +25,7 @@ const LETTER: usize = 8;
 
 /// A self-contained SVG: a box for each stage with its name, pattern, tasks, and the memory of its
 /// largest task; an arrow from each stage to those that read it.
-pub fn svg(graph: &TaskGraph) -> String {
+pub fn svg(graph: &StageGraph) -> String {
     let boxes = layout(graph);
     let width = boxes.iter().map(|b| b.x + b.width).max().unwrap_or(0) + GAP;
     let height = boxes.iter().map(|b| b.y + HEIGHT).max().unwrap_or(0) + GAP;
@@ -57,7 +57,7 @@ struct StageBox {
 }
 
 /// Levels from the top, boxes of a level from the left, in the order of the graph.
-fn layout(graph: &TaskGraph) -> Vec<StageBox> {
+fn layout(graph: &StageGraph) -> Vec<StageBox> {
     let mut boxes: Vec<StageBox> = Vec::new();
     let mut ends: Vec<usize> = Vec::new();
     for (position, stage) in graph.stages().iter().enumerate() {

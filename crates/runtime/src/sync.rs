@@ -11,7 +11,7 @@ use dframe_core::{Event, Result};
 use crate::chunk::Chunk;
 use crate::chunk_table::ChunkTable;
 use crate::run::{Executor, Run, fenced};
-use crate::task::{Flow, Stage, Task, TaskContext, TaskGraph};
+use crate::task::{Flow, Stage, StageGraph, Task, TaskContext};
 
 /// Runs a graph on the thread that asks for the result.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,7 +25,7 @@ impl SyncExecutor {
 }
 
 impl Executor for SyncExecutor {
-    fn run(&self, graph: TaskGraph, context: TaskContext) -> Result<Run> {
+    fn run(&self, graph: StageGraph, context: TaskContext) -> Result<Run> {
         let outputs = graph.stages().last().map_or(0, |stage| stage.task_count());
         let table = ChunkTable::new(&graph)?;
         Ok(Run::new(SyncRun { graph, context, table, outputs: 0..outputs }))
@@ -33,7 +33,7 @@ impl Executor for SyncExecutor {
 }
 
 struct SyncRun {
-    graph: TaskGraph,
+    graph: StageGraph,
     context: TaskContext,
     table: ChunkTable,
     outputs: std::ops::Range<usize>,

@@ -116,11 +116,11 @@ pub struct TaskContext {
 /// Stages in an order in which each depends on earlier ones only. The last one's chunks, in order of
 /// their tasks, are the result.
 #[derive(Clone, Default)]
-pub struct TaskGraph {
+pub struct StageGraph {
     stages: Vec<Arc<dyn Stage>>,
 }
 
-impl TaskGraph {
+impl StageGraph {
     /// A graph without stages.
     pub fn new() -> Self {
         Self::default()

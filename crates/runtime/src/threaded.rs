@@ -13,7 +13,7 @@ use crate::activity::Activity;
 use crate::chunk::Chunk;
 use crate::coordinator::{Coordinator, Crew, Job};
 use crate::run::{Executor, Run};
-use crate::task::{TaskContext, TaskGraph};
+use crate::task::{StageGraph, TaskContext};
 use crate::work::Signal;
 
 /// How many threads there are.
@@ -67,7 +67,7 @@ impl ThreadedExecutor {
 }
 
 impl Executor for ThreadedExecutor {
-    fn run(&self, graph: TaskGraph, mut context: TaskContext) -> Result<Run> {
+    fn run(&self, graph: StageGraph, mut context: TaskContext) -> Result<Run> {
         // Stopping this run must not stop the others that share the caller's token.
         context.cancel = context.cancel.child();
         let cancel = context.cancel.clone();

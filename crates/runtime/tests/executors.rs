@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dframe_core::{Error, ErrorKind, Event, Fetched, Observer, Reservation, Result};
 use dframe_runtime::{
-    Chunk, Dependency, Executor, FetchJob, Flow, Run, SyncExecutor, Task, TaskContext, TaskGraph,
+    Chunk, Dependency, Executor, FetchJob, Flow, Run, StageGraph, SyncExecutor, Task, TaskContext,
     ThreadedExecutor, ThreadedOptions,
 };
 use graphs::*;
@@ -58,8 +58,8 @@ fn range(tasks: usize, (a, b): (f64, f64)) -> Range<usize> {
     at(a.min(b))..at(a.max(b))
 }
 
-fn build(stages: &[Vec<RandomTask>], runs: &Arc<Vec<AtomicU32>>) -> TaskGraph {
-    let mut graph = TaskGraph::new();
+fn build(stages: &[Vec<RandomTask>], runs: &Arc<Vec<AtomicU32>>) -> StageGraph {
+    let mut graph = StageGraph::new();
     let counts: Vec<usize> = stages.iter().map(Vec::len).collect();
     for (position, tasks) in stages.iter().enumerate() {
         let needs: Vec<Vec<Dependency>> = tasks
@@ -128,8 +128,8 @@ proptest! {
 
 // ---- size ----
 
-fn tree(leaves: usize, fan_in: usize) -> TaskGraph {
-    let mut graph = TaskGraph::new();
+fn tree(leaves: usize, fan_in: usize) -> StageGraph {
+    let mut graph = StageGraph::new();
     let nothing = |_: usize| -> Box<dyn Task> { Box::new(Finish(|_, _: &_| Ok(Chunk::default()))) };
     let mut last = stage(&mut graph, leaves, |_| vec![], nothing);
     let mut count = leaves;
@@ -161,7 +161,7 @@ fn a_hundred_thousand_tasks_take_seconds() {
 fn a_wide_shuffle_takes_seconds() {
     for executor in both() {
         let place = Place::new(1 << 20);
-        let mut graph = TaskGraph::new();
+        let mut graph = StageGraph::new();
         let nothing =
             |_: usize| -> Box<dyn Task> { Box::new(Finish(|_, _: &_| Ok(Chunk::default()))) };
         stage(&mut graph, 1000, |_| vec![], nothing);
@@ -184,7 +184,9 @@ fn a_wide_shuffle_takes_seconds() {
 fn no_stage_or_no_task_is_an_empty_result() {
     for executor in both() {
         let place = Place::new(1000);
-        assert!(collect(executor.run(TaskGraph::new(), place.context.clone())).unwrap().is_empty());
+        assert!(
+            collect(executor.run(StageGraph::new(), place.context.clone())).unwrap().is_empty()
+        );
         assert!(collect(executor.run(tree(0, 2), place.context.clone())).unwrap().is_empty());
     }
 }
@@ -195,7 +197,7 @@ fn a_consumer_that_stops_leaves_the_rest_undone() {
     let begun = Arc::new(AtomicUsize::new(0));
     for executor in both() {
         begun.store(0, Ordering::Relaxed);
-        let mut graph = TaskGraph::new();
+        let mut graph = StageGraph::new();
         let count = begun.clone();
         stage(
             &mut graph,
@@ -253,7 +255,7 @@ impl Task for Overlap {
 #[test]
 fn the_next_fetch_runs_during_a_step() {
     let place = Place::new(1000);
-    let mut graph = TaskGraph::new();
+    let mut graph = StageGraph::new();
     stage(
         &mut graph,
         3,
@@ -283,7 +285,7 @@ impl Task for Reads {
 fn a_read_that_cannot_fit_is_over_budget() {
     for executor in both() {
         let place = Place::new(1000);
-        let mut graph = TaskGraph::new();
+        let mut graph = StageGraph::new();
         stage(
             &mut graph,
             5,
@@ -305,7 +307,7 @@ fn a_read_that_cannot_fit_is_over_budget() {
 #[test]
 fn a_projection_beyond_the_limit_is_no_error() {
     let place = Place::new(1000);
-    let mut graph = TaskGraph::new();
+    let mut graph = StageGraph::new();
     graph.push(Arc::new(TestStage {
         name: "pessimist".to_string(),
         count: 4,
@@ -319,7 +321,7 @@ fn a_projection_beyond_the_limit_is_no_error() {
 #[test]
 fn a_consumer_may_hold_the_memory_that_the_next_read_needs() {
     let place = Place::new(1000);
-    let mut graph = TaskGraph::new();
+    let mut graph = StageGraph::new();
     stage(&mut graph, 5, |_| vec![], |_| Box::new(Reads(Some(800))));
     let mut run = threaded(2).run(graph, place.context.clone()).unwrap();
     for _ in 0..5 {
@@ -335,7 +337,7 @@ fn a_consumer_may_hold_the_memory_that_the_next_read_needs() {
 fn a_run_waits_for_the_memory_of_another() {
     let place = Place::new(1000);
     let executor = threaded(2);
-    let mut hog = TaskGraph::new();
+    let mut hog = StageGraph::new();
     stage(
         &mut hog,
         1,
@@ -348,7 +350,7 @@ fn a_run_waits_for_the_memory_of_another() {
             }))
         },
     );
-    let mut reader = TaskGraph::new();
+    let mut reader = StageGraph::new();
     stage(&mut reader, 3, |_| vec![], |_| Box::new(Reads(Some(500))));
     let first = executor.run(hog, place.context.clone()).unwrap();
     std::thread::sleep(Duration::from_millis(30));
@@ -429,7 +431,7 @@ fn an_error_or_a_panic_ends_the_run_and_cleans_up() {
             for panics in [false, true] {
                 // Small enough that chunks of the first stage are on disk by then.
                 let place = Place::new(3 * MIX_BYTES);
-                let mut graph = TaskGraph::new();
+                let mut graph = StageGraph::new();
                 graph.push(Arc::new(TestStage {
                     name: "faulty".to_string(),
                     count: 12,
@@ -470,7 +472,7 @@ fn an_error_or_a_panic_ends_the_run_and_cleans_up() {
 fn cancelling_ends_the_run_promptly() {
     let executor = threaded(2);
     let place = Place::new(1 << 20);
-    let mut graph = TaskGraph::new();
+    let mut graph = StageGraph::new();
     stage(
         &mut graph,
         100,
@@ -505,7 +507,7 @@ fn dropping_a_run_stops_its_tasks() {
     let executor = threaded(2);
     let place = Place::new(1 << 20);
     let (began, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let mut graph = TaskGraph::new();
+    let mut graph = StageGraph::new();
     let flags = (began.clone(), ended.clone());
     stage(
         &mut graph,
@@ -550,7 +552,7 @@ fn a_read_that_hangs_does_not_hold_up_the_end_for_ever() {
         }
     }
     let place = Place::new(1 << 20);
-    let mut graph = TaskGraph::new();
+    let mut graph = StageGraph::new();
     stage(&mut graph, 1, |_| vec![], |_| Box::new(Hangs(false)));
     let begin = Instant::now();
     let run = threaded(1).run(graph, place.context.clone()).unwrap();

@@ -26,7 +26,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Event, Observer, Result};
 use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
 use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
-use dframe_runtime::TaskGraph;
+use dframe_runtime::StageGraph;
 
 use crate::explode::ExplodeOp;
 use crate::pipeline::{BlockMap, BlockOp, RowChange};
@@ -52,7 +52,7 @@ pub(crate) struct LowerOptions {
 /// A plan ready to run.
 pub(crate) struct Lowered {
     /// The stages.
-    pub(crate) graph: TaskGraph,
+    pub(crate) graph: StageGraph,
     /// What is done with the last stage's chunks.
     pub(crate) tail: Vec<TailOp>,
     /// The columns that come out.
@@ -64,7 +64,7 @@ pub(crate) struct Lowered {
 /// # Errors
 /// Whatever is wrong with the plan's expressions, or with the metadata of its sources.
 pub(crate) fn lower(plan: &LogicalPlan, options: &LowerOptions) -> Result<Lowered> {
-    let mut planner = Planner { graph: TaskGraph::new(), options };
+    let mut planner = Planner { graph: StageGraph::new(), options };
     let stream = planner.stream(plan)?;
     let (schema, tail) = (stream.schema.clone(), stream.tail.clone());
     planner.collect(stream)?;
@@ -94,7 +94,7 @@ enum Origin {
 }
 
 struct Planner<'a> {
-    graph: TaskGraph,
+    graph: StageGraph,
     options: &'a LowerOptions,
 }
 

@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use bytes::Bytes;
 use dframe_core::{Budget, CancelToken, Fetched, Observer, Reservation, Result, Silent};
 use dframe_runtime::{
-    Chunk, ChunkStore, Dependency, FetchJob, Flow, Part, Pattern, Stage, StoreOptions, Task,
-    TaskContext, TaskGraph,
+    Chunk, ChunkStore, Dependency, FetchJob, Flow, Part, Pattern, Stage, StageGraph, StoreOptions,
+    Task, TaskContext,
 };
 
 /// Rows of every chunk that a [`Mix`] makes, in two buckets.
@@ -87,7 +87,7 @@ impl Stage for TestStage {
 
 /// Adds a stage to `graph`.
 pub fn stage(
-    graph: &mut TaskGraph,
+    graph: &mut StageGraph,
     count: usize,
     needs: impl Fn(usize) -> Vec<Dependency> + Send + Sync + 'static,
     make: impl Fn(usize) -> Box<dyn Task> + Send + Sync + 'static,
