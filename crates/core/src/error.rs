@@ -30,6 +30,8 @@ pub enum ErrorKind {
     Io,
     /// The query was cancelled.
     Cancelled,
+    /// A task of the caller's own has failed.
+    Task,
     /// A bug in dframe.
     Internal,
 }

@@ -46,6 +46,19 @@ pub enum Event {
         /// The bytes of its chunk.
         bytes: u64,
     },
+    /// A task of the user's own has failed and will be tried again.
+    TaskRetried {
+        /// The task's name.
+        name: String,
+        /// The task's position in its graph.
+        index: usize,
+        /// The attempt that failed; the first is 1.
+        attempt: u32,
+        /// How long it waits.
+        wait: Duration,
+        /// What it failed with.
+        error: String,
+    },
     /// An I/O thread has read this many bytes from a source.
     BytesRead(u64),
     /// A source has decoded this many rows.

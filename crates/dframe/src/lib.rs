@@ -73,6 +73,7 @@ pub use dframe_io as io;
 pub use dframe_io::sink::Format;
 pub use dframe_plan as plan;
 pub use dframe_runtime as runtime;
+pub use dframe_runtime::tasks;
 pub use dframe_sql as sql;
 pub use frame::LazyFrame;
 pub use graph::Graph;

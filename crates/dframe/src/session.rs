@@ -15,6 +15,7 @@ use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
 use dframe_io::{ParquetSource, SinkOptions};
 use dframe_plan::{LogicalPlan, Optimizer, Source};
+use dframe_runtime::tasks::{TaskGraph, TaskRun};
 
 use crate::frame::LazyFrame;
 use crate::observers::Observers;
@@ -90,6 +91,37 @@ impl Session {
         LazyFrame::new(self.clone(), LogicalPlan::scan(source))
     }
 
+    /// Begins to run tasks of your own, with the threads and the memory limit that queries have.
+    /// I/O-bound tasks may run queries; CPU-bound ones may not, as they would hold the core that
+    /// the query needs.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    /// use dframe::tasks::TaskGraph;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// let session = Session::builder().threads(2).build()?;
+    /// let flights = session.scan_parquet(path)?;
+    /// let mut graph = TaskGraph::new();
+    /// let counts: Vec<_> = ["SFO", "JFK"]
+    ///     .into_iter()
+    ///     .map(|origin| flights.clone().filter(col("origin").eq(lit(origin))))
+    ///     .map(|from| graph.io_bound("count", (), move |(), _| Ok(from.clone().count()?)))
+    ///     .collect();
+    /// let total = graph.cpu_bound("total", counts, |counts, _| {
+    ///     Ok(counts.iter().map(|count| **count).sum::<u64>())
+    /// });
+    /// let report = session.run_tasks(graph)?.wait()?;
+    /// assert!(*report.value(&total)? > 0);
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The graph has a handle of another graph, or the session's threads cannot be started.
+    pub fn run_tasks(&self, graph: TaskGraph) -> Result<TaskRun> {
+        self.engine()?.run_tasks(graph, &self.cancel)
+    }
+
     /// Runs of this session, all together, stop when this token is cancelled.
     pub fn cancel_token(&self) -> &CancelToken {
         &self.cancel
@@ -153,6 +185,7 @@ impl Shared {
             memory_limit: self.memory_limit,
             threads: self.threads,
             io_threads: self.threads.clamp(1, IO_THREADS_MAX),
+            io_tasks: IO_TASKS_MAX,
             temp_dir: self.temp_dir.clone(),
             temp_limit: self.temp_limit,
             observer: self.observer.clone(),
@@ -257,6 +290,9 @@ impl SessionBuilder {
         Session { shared: Arc::new(shared), optimizer: self.optimizer, cancel: self.cancel }
     }
 }
+
+/// I/O-bound tasks of users that run at once: each takes a thread, which waits.
+const IO_TASKS_MAX: usize = 256;
 
 /// Reading ahead needs no more threads than keep a disk busy.
 const IO_THREADS_MAX: usize = 8;

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Budget, CancelToken, Observer, Result};
 use dframe_plan::LogicalPlan;
+use dframe_runtime::tasks::{TaskGraph, TaskRun};
 use dframe_runtime::{
     ChunkStore, Executor, StageGraph, StoreOptions, SyncExecutor, TaskContext, ThreadedExecutor,
     ThreadedOptions,
@@ -24,6 +25,8 @@ pub struct EngineOptions {
     pub threads: usize,
     /// The threads that wait for reads.
     pub io_threads: usize,
+    /// The I/O-bound tasks of users that run at once.
+    pub io_tasks: usize,
     /// Where chunks are spilled, in a directory of their own.
     pub temp_dir: PathBuf,
     /// The bytes that may be spilled at once.
@@ -51,11 +54,13 @@ impl Engine {
     /// # Errors
     /// The operating system refuses threads.
     pub fn new(options: EngineOptions) -> Result<Self> {
-        let EngineOptions { memory_limit, threads, io_threads, temp_dir, temp_limit, observer } =
-            options;
+        let EngineOptions { memory_limit, threads, io_threads, io_tasks, .. } = options;
+        let EngineOptions { temp_dir, temp_limit, observer, .. } = options;
         let executor: Box<dyn Executor> = match threads {
             0 => Box::new(SyncExecutor),
-            _ => Box::new(ThreadedExecutor::new(ThreadedOptions { threads, io_threads })?),
+            _ => {
+                Box::new(ThreadedExecutor::new(ThreadedOptions { threads, io_threads, io_tasks })?)
+            }
         };
         let budget = Budget::keeping_back(memory_limit / UNCOUNTED_SHARE, memory_limit);
         let store_options = StoreOptions { temp_dir, temp_limit };
@@ -75,15 +80,27 @@ impl Engine {
     /// iterator.
     pub fn execute(&self, plan: &LogicalPlan, cancel: &CancelToken) -> Result<ResultBatches> {
         let lowered = lower(plan, &self.lower_options())?;
-        let context = TaskContext {
+        let context = self.context(cancel);
+        let run = self.executor.run(lowered.graph, context.clone())?;
+        let batches = tail::run(&lowered.tail, run, &context);
+        Ok(ResultBatches { batches: Some(batches), schema: lowered.schema, cancel: cancel.clone() })
+    }
+
+    /// Begins to run a user's own tasks, with the threads and the memory limit that plans have.
+    ///
+    /// # Errors
+    /// A graph that is wrong, or the operating system refuses a thread.
+    pub fn run_tasks(&self, graph: TaskGraph, cancel: &CancelToken) -> Result<TaskRun> {
+        self.executor.run_tasks(graph, self.context(cancel))
+    }
+
+    fn context(&self, cancel: &CancelToken) -> TaskContext {
+        TaskContext {
             budget: self.budget.clone(),
             store: self.store.clone(),
             cancel: cancel.clone(),
             observer: self.observer.clone(),
-        };
-        let run = self.executor.run(lowered.graph, context.clone())?;
-        let batches = tail::run(&lowered.tail, run, &context);
-        Ok(ResultBatches { batches: Some(batches), schema: lowered.schema, cancel: cancel.clone() })
+        }
     }
 
     /// The task graph that a plan is lowered to, without running it.

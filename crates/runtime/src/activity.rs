@@ -29,8 +29,13 @@ impl Activity {
         self.ended.load(Ordering::SeqCst)
     }
 
+    /// How many runs there are, of queries and of users' tasks.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.load(Ordering::SeqCst)
+    }
+
     /// Whether there is more than one run.
     pub(crate) fn is_shared(&self) -> bool {
-        self.runs.load(Ordering::SeqCst) > 1
+        self.runs() > 1
     }
 }

@@ -30,11 +30,11 @@ use crate::task::{FetchJob, Flow, Stage, StageGraph, Task, TaskContext};
 use crate::work::{Read, Signal, Work};
 
 /// How often cancellation is looked at while nothing happens.
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 /// How long the end of a run waits for reads that hang, as on a pipe.
 const HANGING_READ: Duration = Duration::from_secs(1);
 /// How long a run that finds no memory waits while other runs hold it and do not move either.
-const OTHERS_STUCK: Duration = Duration::from_secs(2);
+pub(crate) const OTHERS_STUCK: Duration = Duration::from_secs(2);
 
 /// A piece of work for an I/O thread or a worker.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;

@@ -7,6 +7,7 @@ use dframe_core::size::format_bytes;
 
 pub use crate::svg::svg;
 use crate::task::{Pattern, Stage, StageGraph};
+use crate::tasks::Bound;
 
 /// Tasks of a stage that are drawn one by one.
 const DRAWN: usize = 12;
@@ -83,6 +84,8 @@ pub(crate) fn pattern(pattern: Pattern) -> &'static str {
         Pattern::Blockwise => "blockwise",
         Pattern::TreeReduce => "tree reduce",
         Pattern::Shuffle => "shuffle",
+        Pattern::User(Bound::Cpu) => "CPU-bound",
+        Pattern::User(Bound::Io) => "I/O-bound",
     }
 }
 

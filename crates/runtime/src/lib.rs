@@ -8,6 +8,8 @@
 //!                   |
 //!                ChunkStore: parts in memory, spilled when the budget refuses
 //! ```
+//!
+//! The executors run graphs of a user's own [`tasks`] as well.
 
 mod activity;
 mod chunk;
@@ -26,6 +28,7 @@ mod store;
 mod svg;
 mod sync;
 mod task;
+pub mod tasks;
 mod threaded;
 mod work;
 

@@ -7,11 +7,15 @@ use dframe_core::{Error, Result};
 
 use crate::chunk::Chunk;
 use crate::task::{StageGraph, TaskContext};
+use crate::tasks::{TaskGraph, TaskRun};
 
 /// Runs task graphs.
 pub trait Executor: Send + Sync {
     /// Begins to run `graph`. Tasks that the last stage does not depend on are not run.
     fn run(&self, graph: StageGraph, context: TaskContext) -> Result<Run>;
+
+    /// Begins to run a user's own tasks, with the same threads and memory.
+    fn run_tasks(&self, graph: TaskGraph, context: TaskContext) -> Result<TaskRun>;
 }
 
 /// The chunks of the last stage, in the order of its tasks, made about as fast as they are asked for.

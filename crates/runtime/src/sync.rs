@@ -12,6 +12,7 @@ use crate::chunk::Chunk;
 use crate::chunk_table::ChunkTable;
 use crate::run::{Executor, Run, fenced};
 use crate::task::{Flow, Stage, StageGraph, Task, TaskContext};
+use crate::tasks::{TaskGraph, TaskRun, run_in_turn};
 
 /// Runs a graph on the thread that asks for the result.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +30,10 @@ impl Executor for SyncExecutor {
         let outputs = graph.stages().last().map_or(0, |stage| stage.task_count());
         let table = ChunkTable::new(&graph)?;
         Ok(Run::new(SyncRun { graph, context, table, outputs: 0..outputs }))
+    }
+
+    fn run_tasks(&self, graph: TaskGraph, context: TaskContext) -> Result<TaskRun> {
+        run_in_turn(graph, context)
     }
 }
 

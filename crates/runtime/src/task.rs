@@ -18,6 +18,7 @@ use dframe_core::{Budget, CancelToken, Fetched, Observer, Reservation, Result};
 
 use crate::chunk::Chunk;
 use crate::store::ChunkStore;
+use crate::tasks::Bound;
 
 /// The pattern a stage follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,8 @@ pub enum Pattern {
     TreeReduce,
     /// Each task reads its share of every chunk of the stage before.
     Shuffle,
+    /// A user's own tasks, each with dependencies of its own.
+    User(Bound),
 }
 
 /// The chunks a task needs: tasks `range` of stage `stage`.

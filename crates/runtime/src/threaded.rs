@@ -14,6 +14,7 @@ use crate::chunk::Chunk;
 use crate::coordinator::{Coordinator, Crew, Job};
 use crate::run::{Executor, Run};
 use crate::task::{StageGraph, TaskContext};
+use crate::tasks::{self, TaskCrew, TaskGraph, TaskRun, WaitingThreads};
 use crate::work::Signal;
 
 /// How many threads there are.
@@ -23,13 +24,15 @@ pub struct ThreadedOptions {
     pub threads: usize,
     /// Threads that wait for reads; at least one.
     pub io_threads: usize,
+    /// I/O-bound tasks of users that run at once; at least one.
+    pub io_tasks: usize,
 }
 
 impl Default for ThreadedOptions {
     /// A worker for each core, and a reader for each task that may be open.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, io_threads: threads + 1 }
+        Self { threads, io_threads: threads + 1, io_tasks: 256 }
     }
 }
 
@@ -38,6 +41,7 @@ pub struct ThreadedExecutor {
     pool: Arc<rayon::ThreadPool>,
     io: Sender<Job>,
     activity: Arc<Activity>,
+    waiting: Arc<WaitingThreads>,
 }
 
 impl ThreadedExecutor {
@@ -57,17 +61,28 @@ impl ThreadedExecutor {
             let jobs = jobs.clone();
             start_thread(format!("dframe-io-{index}"), move || jobs.iter().for_each(|job| job()))?;
         }
-        Ok(Self { pool: Arc::new(pool), io, activity: Arc::default() })
+        let waiting = Arc::new(WaitingThreads::new(options.io_tasks));
+        Ok(Self { pool: Arc::new(pool), io, activity: Arc::default(), waiting })
     }
 
     /// The number of workers.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
+
+    /// Whoever runs something waits for it, and a worker that waits is a core that is held.
+    fn check_not_on_worker(&self) -> Result<()> {
+        match self.pool.current_thread_index() {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid_input("a run cannot be started by a CPU-bound task")
+                .remedy("start it in an I/O-bound task: that one may wait")),
+        }
+    }
 }
 
 impl Executor for ThreadedExecutor {
     fn run(&self, graph: StageGraph, mut context: TaskContext) -> Result<Run> {
+        self.check_not_on_worker()?;
         // Stopping this run must not stop the others that share the caller's token.
         context.cancel = context.cancel.child();
         let cancel = context.cancel.clone();
@@ -79,6 +94,16 @@ impl Executor for ThreadedExecutor {
         let coordinator = Coordinator::new(graph, context, crew, signals, outputs)?;
         let thread = start_thread("dframe-run".to_string(), move || coordinator.run())?;
         Ok(Run::new(ThreadedRun { chunks, signals: sender, cancel, thread: Some(thread) }))
+    }
+
+    fn run_tasks(&self, graph: TaskGraph, context: TaskContext) -> Result<TaskRun> {
+        self.check_not_on_worker()?;
+        let crew = TaskCrew {
+            pool: self.pool.clone(),
+            waiting: self.waiting.clone(),
+            activity: self.activity.clone(),
+        };
+        tasks::start(graph, context, crew)
     }
 }
 
@@ -113,7 +138,10 @@ impl Drop for ThreadedRun {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where threads are started")]
-fn start_thread(name: String, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+pub(crate) fn start_thread<T: Send + 'static>(
+    name: String,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     std::thread::Builder::new()
         .name(name)
         .spawn(work)

@@ -18,7 +18,7 @@ use graphs::*;
 use proptest::prelude::*;
 
 fn threaded(threads: usize) -> ThreadedExecutor {
-    ThreadedExecutor::new(ThreadedOptions { threads, io_threads: 2 }).unwrap()
+    ThreadedExecutor::new(ThreadedOptions { threads, io_threads: 2, io_tasks: 64 }).unwrap()
 }
 
 fn both() -> Vec<Box<dyn Executor>> {
