@@ -57,6 +57,7 @@ fn text(run: &StatsReading, memory: Memory) -> String {
         ("tasks", grouped(run.tasks)),
         ("row groups read", grouped(run.row_groups)),
         ("row groups pruned", grouped(run.row_groups_pruned)),
+        ("units skipped", grouped(run.units_skipped)),
         ("spilled", format!("{} in {} chunks", format_bytes(run.bytes_spilled), run.spills)),
         ("memory limit", format_bytes(memory.limit)),
         ("peak memory (budget)", format_bytes(memory.budget_peak)),
@@ -90,6 +91,7 @@ fn json(run: &StatsReading, memory: Memory) -> Object {
         .number("tasks", run.tasks)
         .number("row_groups_read", run.row_groups)
         .number("row_groups_pruned", run.row_groups_pruned)
+        .number("units_skipped", run.units_skipped)
         .number("bytes_spilled", run.bytes_spilled)
         .number("chunks_spilled", run.spills)
         .number("memory_limit", memory.limit)

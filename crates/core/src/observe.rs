@@ -63,6 +63,14 @@ pub enum Event {
     BytesRead(u64),
     /// A source has decoded this many rows.
     RowsRead(u64),
+    /// A task has passed over units of its partition: what other tasks had found made their statistics
+    /// show that no row of them can matter.
+    UnitsSkipped {
+        /// The units.
+        units: u64,
+        /// Their rows.
+        rows: u64,
+    },
     /// A chunk was written to the temp directory.
     Spilled {
         /// Bytes on disk.

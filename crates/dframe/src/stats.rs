@@ -28,6 +28,7 @@ pub struct RunStats {
     partitions: AtomicU64,
     row_groups: AtomicU64,
     row_groups_pruned: AtomicU64,
+    units_skipped: AtomicU64,
     rows_read: AtomicU64,
     bytes_read: AtomicU64,
     spills: AtomicU64,
@@ -44,6 +45,7 @@ impl Default for RunStats {
             partitions: AtomicU64::default(),
             row_groups: AtomicU64::default(),
             row_groups_pruned: AtomicU64::default(),
+            units_skipped: AtomicU64::default(),
             rows_read: AtomicU64::default(),
             bytes_read: AtomicU64::default(),
             spills: AtomicU64::default(),
@@ -75,6 +77,9 @@ pub struct StatsReading {
     pub row_groups: u64,
     /// Row groups that statistics ruled out.
     pub row_groups_pruned: u64,
+    /// Row groups, or pieces of them, that were to be read, until what the query had found by then made
+    /// their statistics rule them out.
+    pub units_skipped: u64,
     /// Rows decoded.
     pub rows_read: u64,
     /// Bytes read from sources.
@@ -100,6 +105,7 @@ impl RunStats {
             partitions: count(&self.partitions),
             row_groups: count(&self.row_groups),
             row_groups_pruned: count(&self.row_groups_pruned),
+            units_skipped: count(&self.units_skipped),
             rows_read: count(&self.rows_read),
             bytes_read: count(&self.bytes_read),
             spills: count(&self.spills),
@@ -123,6 +129,7 @@ impl Observer for RunStats {
                 add(&self.row_groups_pruned, *row_groups_pruned as u64);
             }
             Event::BytesRead(bytes) => add(&self.bytes_read, *bytes),
+            Event::UnitsSkipped { units, .. } => add(&self.units_skipped, *units),
             Event::RowsRead(rows) => add(&self.rows_read, *rows),
             Event::Spilled { bytes, .. } => {
                 add(&self.spills, 1);
@@ -151,8 +158,8 @@ impl Display for StatsReading {
         writeln!(f, "read       {} rows, {}", self.rows_read, format_bytes(self.bytes_read))?;
         writeln!(
             f,
-            "row groups {} read, {} ruled out by statistics",
-            self.row_groups, self.row_groups_pruned
+            "row groups {} to read, {} ruled out by statistics, {} units skipped on the way",
+            self.row_groups, self.row_groups_pruned, self.units_skipped
         )?;
         writeln!(f, "tasks      {} over {} partitions", self.tasks, self.partitions)?;
         writeln!(f, "spilled    {} in {} chunks", format_bytes(self.bytes_spilled), self.spills)?;

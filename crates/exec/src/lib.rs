@@ -19,6 +19,7 @@ mod pipeline;
 mod row_bytes;
 mod row_numbers;
 mod shuffle;
+mod skip;
 mod sort;
 mod stage;
 mod tail;

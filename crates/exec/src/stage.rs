@@ -8,11 +8,12 @@
 //! | `Concat`  | blockwise  | hands on a chunk of one of several stages                     |
 //! | `Gather`  | tree       | takes all chunks through the merger's steps, into one chunk   |
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
-use dframe_core::{Event, Fetched, Reservation, Result};
+use dframe_core::{Error, Event, Fetched, Reservation, Result};
 use dframe_plan::{ScanRequest, ScanUnit, ScannedBatch, Source};
 use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, TaskContext};
 
@@ -20,6 +21,7 @@ use crate::exchange::{Exchange, ExchangeSpec};
 use crate::fold::{Collect, Fold};
 use crate::group::{GroupSpec, PartialAggregate, combine};
 use crate::pipeline::{self, BlockOp};
+use crate::skip::UnitTest;
 use crate::sort::{SortRun, SortSpec};
 use crate::tail::{self, TailOp};
 
@@ -139,6 +141,8 @@ pub(crate) struct Leaf {
     pub(crate) request: Arc<ScanRequest>,
     /// A task each.
     pub(crate) partitions: Vec<dframe_plan::Partition>,
+    /// What may show that a unit need not be read.
+    pub(crate) tests: Arc<[Arc<dyn UnitTest>]>,
     /// What is done with it.
     pub(crate) fused: Arc<Fused>,
     /// The stage's name.
@@ -179,9 +183,10 @@ impl Stage for Leaf {
         Ok(Box::new(LeafTask {
             source: self.source.clone(),
             request: self.request.clone(),
-            fetched: 0,
-            stepped: 0,
-            units,
+            tests: self.tests.clone(),
+            units: units.into(),
+            fetched: VecDeque::new(),
+            skipped: Skipped::default(),
             folding: Folding::new(&self.fused),
         }))
     }
@@ -194,27 +199,38 @@ fn unit_bytes(unit: &ScanUnit) -> usize {
 struct LeafTask {
     source: Arc<dyn Source>,
     request: Arc<ScanRequest>,
-    units: Vec<ScanUnit>,
-    fetched: usize,
-    stepped: usize,
+    tests: Arc<[Arc<dyn UnitTest>]>,
+    /// What is yet to be fetched.
+    units: VecDeque<ScanUnit>,
+    /// What has been fetched, or is about to be.
+    fetched: VecDeque<ScanUnit>,
+    skipped: Skipped,
     folding: Folding,
 }
 
-impl Task for LeafTask {
-    fn next_fetch(&mut self) -> Option<FetchJob> {
-        let unit = self.units.get(self.fetched)?.clone();
-        self.fetched += 1;
-        let (source, request) = (self.source.clone(), self.request.clone());
-        let bytes = unit_bytes(&unit);
-        Some(FetchJob { bytes, run: Box::new(move || source.fetch(&unit, &request)) })
+/// Units that were not read, or not decoded.
+#[derive(Default)]
+struct Skipped {
+    units: u64,
+    rows: u64,
+}
+
+impl LeafTask {
+    /// Whether `unit` may matter, by what is known now. Counts it if not.
+    fn wants(&mut self, unit: &ScanUnit) -> bool {
+        let source = self.source.as_ref();
+        let wanted = self.tests.iter().all(|test| test.may_matter(source, unit));
+        if !wanted {
+            self.skipped.units += 1;
+            self.skipped.rows += unit.row_count();
+        }
+        wanted
     }
 
-    fn step(&mut self, fetched: Fetched, held: Reservation, context: &TaskContext) -> Result<Flow> {
-        let unit = self.units[self.stepped].clone();
-        self.stepped += 1;
+    fn decode(&mut self, unit: &ScanUnit, fetched: Fetched, context: &TaskContext) -> Result<Flow> {
         let mut clock = Clock::default();
         let mut batches =
-            clock.scan(|| self.source.clone().decode(&unit, fetched, &self.request))?;
+            clock.scan(|| self.source.clone().decode(unit, fetched, &self.request))?;
         let mut flow = Flow::Continue;
         while let Some(batch) = clock.scan(|| batches.next()) {
             context.cancel.check()?;
@@ -226,11 +242,41 @@ impl Task for LeafTask {
             }
         }
         clock.report(self.folding.fused.fold.name(), context);
-        drop((batches, held));
+        Ok(flow)
+    }
+}
+
+impl Task for LeafTask {
+    fn next_fetch(&mut self) -> Option<FetchJob> {
+        let unit = loop {
+            let unit = self.units.pop_front()?;
+            if self.wants(&unit) {
+                break unit;
+            }
+        };
+        self.fetched.push_back(unit.clone());
+        let (source, request) = (self.source.clone(), self.request.clone());
+        let bytes = unit_bytes(&unit);
+        Some(FetchJob { bytes, run: Box::new(move || source.fetch(&unit, &request)) })
+    }
+
+    fn step(&mut self, fetched: Fetched, held: Reservation, context: &TaskContext) -> Result<Flow> {
+        let unit = self.fetched.pop_front();
+        let unit = unit.ok_or_else(|| Error::internal("a step without a fetch"))?;
+        // More may be known than when it was fetched.
+        let flow = match self.wants(&unit) {
+            true => self.decode(&unit, fetched, context)?,
+            false => Flow::Continue,
+        };
+        drop(held);
         Ok(flow)
     }
 
     fn finish(self: Box<Self>, _inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        let Skipped { units, rows } = self.skipped;
+        if units > 0 {
+            context.observer.observe(&Event::UnitsSkipped { units, rows });
+        }
         self.folding.finish(context)
     }
 }

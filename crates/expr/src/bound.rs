@@ -113,6 +113,18 @@ impl BoundExpr {
         }
     }
 
+    /// The index and the type, if this is a column as numbers of a type that keeps their order: perhaps
+    /// rounded, never reordered.
+    pub fn as_widened_column(&self) -> Option<(usize, &DataType)> {
+        match &self.0.kind {
+            Kind::Column(index) => Some((*index, self.data_type())),
+            Kind::Cast(inner, _) if keeps_order(inner.data_type(), self.data_type()) => {
+                Some((inner.as_column()?, self.data_type()))
+            }
+            _ => None,
+        }
+    }
+
     /// The array of length one, if this is a constant.
     pub fn as_literal(&self) -> Option<&ArrayRef> {
         match &self.0.kind {
@@ -275,6 +287,18 @@ impl Node {
             Some(remedy) => located.remedy(remedy),
             None => located,
         }
+    }
+}
+
+/// Whether a cast gives values in the order of what was cast.
+fn keeps_order(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (from, to) if from.is_integer() => {
+            to.is_integer() || to.is_floating() || matches!(to, DataType::Decimal128(..))
+        }
+        (DataType::Float32, DataType::Float64) => true,
+        (DataType::Date32, DataType::Timestamp(_, None)) => true,
+        _ => false,
     }
 }
 

@@ -23,5 +23,6 @@ pub use logical::{LogicalPlan, Scan};
 pub use node::{Node, Operator};
 pub use optimize::{Optimizer, optimize, optimize_with_trace};
 pub use source::{
-    Partition, Partitions, ScanRequest, ScanUnit, ScannedBatch, ScannedBatches, Source, Statistics,
+    ColumnBounds, Partition, Partitions, ScanRequest, ScanUnit, ScannedBatch, ScannedBatches,
+    Source, Statistics,
 };

@@ -14,7 +14,7 @@ use arrow::datatypes::SchemaRef;
 use dframe_core::{Fetched, Result};
 
 use crate::source::{
-    Partition, Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics,
+    ColumnBounds, Partition, Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics,
 };
 
 /// What the cut unit may fetch more than the whole: where its pages lie.
@@ -75,6 +75,10 @@ impl Source for SkipRows {
             row_groups_pruned: all.row_groups - row_groups.len(),
             filters_exact: vec![false; request.filters.len()],
         })
+    }
+
+    fn bounds(&self, unit: &ScanUnit, column: usize) -> Option<ColumnBounds> {
+        self.source.bounds(unit, column)
     }
 
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {

@@ -12,7 +12,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Fetched, Result};
 use dframe_expr::Expr;
@@ -96,6 +96,34 @@ pub struct Statistics {
     pub bytes: Option<u64>,
 }
 
+/// What is known of a column's values in a unit without reading it. It may be about more rows than the
+/// unit's: those of the row group around it.
+#[derive(Clone, Debug)]
+pub struct ColumnBounds {
+    /// At most the least value: one element of the column's type, NULL where unknown.
+    pub min: ArrayRef,
+    /// At least the greatest value, NaN aside: one element of the column's type, NULL where unknown.
+    pub max: ArrayRef,
+    /// The number of NULLs; `None` where nobody counted.
+    pub nulls: Option<u64>,
+    /// The number of NaNs; `None` where nobody counted.
+    pub nans: Option<u64>,
+    /// The number of rows that all this is about.
+    pub rows: u64,
+}
+
+impl ColumnBounds {
+    /// Whether there is nothing but NULL.
+    pub fn is_all_null(&self) -> bool {
+        self.nulls == Some(self.rows)
+    }
+
+    /// Whether there may be a NaN, which is greater than `max`.
+    pub fn may_be_nan(&self) -> bool {
+        self.max.data_type().is_floating() && self.nans != Some(0)
+    }
+}
+
 /// A batch with the place of its first row in the whole source.
 #[derive(Clone, Debug)]
 pub struct ScannedBatch {
@@ -122,6 +150,13 @@ pub trait Source: Send + Sync + std::fmt::Debug {
 
     /// Splits what the request wants into partitions. Reads metadata at most.
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions>;
+
+    /// The bounds of a column, as a position in the schema, in a unit; `None` if they are not at hand.
+    /// Waits for nothing.
+    fn bounds(&self, unit: &ScanUnit, column: usize) -> Option<ColumnBounds> {
+        let _ = (unit, column);
+        None
+    }
 
     /// Reads a unit's bytes. Waits for I/O, and computes next to nothing.
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched>;

@@ -17,6 +17,7 @@ mod aggregate;
 mod asof;
 mod exchange;
 mod join;
+mod skip;
 mod union;
 mod window;
 
@@ -261,9 +262,10 @@ impl Planner<'_> {
             Origin::Scan(scan) => {
                 let rows = if keeps_rows { 1 } else { PARTITION_ROWS };
                 let (request, partitions) = self.partitions(&scan, rows, limit)?;
+                let tests = skip::unit_tests(&scan, &fused, &partitions)?;
                 let name = Leaf::name(&fused);
                 let source = scan.source;
-                self.graph.push(Arc::new(Leaf { source, request, partitions, fused, name }))
+                self.graph.push(Arc::new(Leaf { source, request, partitions, tests, fused, name }))
             }
             Origin::Buckets(origin) => {
                 self.graph.push(Arc::new(shuffle::Stream::new(origin, fused)))

@@ -18,12 +18,14 @@
 //! | `merge` | runs to one stream, with bounded fan-in |
 //! | `ranges` | where runs are cut, so that several tasks can merge |
 //! | `threshold` | which rows cannot be among the first any more? |
+//! | `first_units` | which units of a scan cannot, by their statistics? |
 //! | `external` | all of that within one task |
 //!
 //! Equal rows keep the order of the input: runs are numbered in that order. A limit cuts every run, so
 //! that the first `k` rows of a large input need memory for `k` rows only. Nothing here knows stages.
 
 mod external;
+mod first_units;
 mod gather;
 mod keys;
 mod merge;
@@ -39,6 +41,7 @@ use dframe_core::Result;
 use dframe_expr::{BoundExpr, SortKey, bind};
 
 pub(crate) use external::{ExternalSort, sorted_bucket};
+pub(crate) use first_units::FirstUnits;
 pub(crate) use keys::canonical;
 pub(crate) use merge::{MergeRuns, RunSlice};
 pub(crate) use ranges::MergeRanges;
@@ -58,7 +61,7 @@ pub(crate) struct SortSpec {
     pub(crate) run_memory: usize,
     /// The columns.
     pub(crate) schema: SchemaRef,
-    /// With a limit: what rows of all tasks must come before.
+    /// With a limit: what the first keys of rows must not come after.
     pub(crate) threshold: Threshold,
 }
 

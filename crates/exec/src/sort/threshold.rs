@@ -1,7 +1,8 @@
 //! The key that a row must come before to be among the first `k`, within a task and between tasks.
 //!
 //! ```text
-//!   task: k rows kept --> key of the last --> Threshold (the best of all tasks) --> scans, other tasks
+//!   statistics: k rows or more ----------+
+//!   task: k rows kept --> key of the last --> Threshold (the best of all) --> other tasks, FirstUnits
 //! ```
 //!
 //! Within a task, a later row with the same key comes after it. Between tasks nothing is known of who comes
@@ -21,36 +22,47 @@ use dframe_expr::plain;
 use super::SortSpec;
 use super::keys::KeyComparator;
 
-/// The best key that `k` rows of one task come up to, shared by all tasks.
+/// The best first key that `k` rows come up to, shared by all tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Threshold {
     version: AtomicU64,
-    keys: Mutex<Option<Vec<ArrayRef>>>,
+    key: Mutex<Option<ArrayRef>>,
 }
 
 impl Threshold {
-    /// The keys of a row; at least `k` rows come before or with it.
-    pub(crate) fn keys(&self) -> Option<Vec<ArrayRef>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The first key of a row; at least `k` rows come before it, or have it too.
+    pub(super) fn key(&self) -> Option<ArrayRef> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Grows when the keys change.
-    pub(crate) fn version(&self) -> u64 {
+    /// Grows when the key changes.
+    fn version(&self) -> u64 {
         self.version.load(Memory::Acquire)
     }
 
-    fn offer(&self, keys: &[ArrayRef], options: &[SortOptions]) -> Result<()> {
-        let mut known = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+    /// At least `k` rows come up to `key`, a column of one row.
+    pub(super) fn offer(&self, key: &ArrayRef, options: SortOptions) -> Result<()> {
+        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let better = match &*known {
-            Some(known) => KeyComparator::new(keys, known, options)?.compare(0, 0).is_lt(),
+            Some(known) => compare_keys(key, known, options)?.is_lt(),
             None => true,
         };
         if better {
-            *known = Some(keys.to_vec());
+            *known = Some(key.clone());
             self.version.fetch_add(1, Memory::Release);
         }
         Ok(())
     }
+}
+
+/// How two keys, columns of one row, compare.
+pub(super) fn compare_keys(
+    left: &ArrayRef,
+    right: &ArrayRef,
+    options: SortOptions,
+) -> Result<Ordering> {
+    let one = std::slice::from_ref;
+    Ok(KeyComparator::new(one(left), one(right), &[options])?.compare(0, 0))
 }
 
 /// Drops rows that are not wanted any more.
@@ -58,7 +70,7 @@ pub(super) struct LastWanted {
     spec: Arc<SortSpec>,
     /// The keys of the last row that this task keeps.
     own: Option<Vec<ArrayRef>>,
-    shared: Option<Vec<ArrayRef>>,
+    shared: Option<ArrayRef>,
     seen: u64,
 }
 
@@ -71,7 +83,7 @@ impl LastWanted {
     pub(super) fn is(&mut self, row: &RecordBatch) -> Result<()> {
         let keys = self.spec.key_columns(row)?;
         let keys: Vec<ArrayRef> = keys.iter().map(|key| plain(key)).collect::<Result<_>>()?;
-        self.spec.threshold.offer(&keys, &self.spec.options)?;
+        self.spec.threshold.offer(&keys[0], self.spec.options[0])?;
         self.own = Some(keys);
         Ok(())
     }
@@ -83,13 +95,12 @@ impl LastWanted {
         }
         let version = self.spec.threshold.version();
         if version != self.seen {
-            (self.shared, self.seen) = (self.spec.threshold.keys(), version);
+            (self.shared, self.seen) = (self.spec.threshold.key(), version);
         }
-        let Some(bound) = self.shared.as_ref().or(self.own.as_ref()) else {
-            return Ok(Some(batch.clone()));
-        };
+        // What the task itself has found was offered, so that it is not better.
+        let Some(bound) = &self.shared else { return Ok(Some(batch.clone())) };
         let first = self.spec.first_key(batch)?;
-        let Some(mask) = not_after(&first, &bound[0], self.spec.options[0])? else {
+        let Some(mask) = not_after(&first, bound, self.spec.options[0])? else {
             return self.strictly(batch.clone());
         };
         match mask.true_count() {

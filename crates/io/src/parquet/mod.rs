@@ -31,11 +31,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
-use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
+use dframe_plan::{
+    ColumnBounds, Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics,
+};
 
 pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
+use bounds::BoundsOf;
 use decode::{UnitBatches, Wanted};
 use footer::{OpenFile, SourceFile};
 use layout::{Layout, Unified};
@@ -191,6 +194,16 @@ impl Source for ParquetSource {
 
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {
         split::partitions(self, request)
+    }
+
+    fn bounds(&self, unit: &ScanUnit, column: usize) -> Option<ColumnBounds> {
+        let file = self.files.get(unit.file as usize)?;
+        // A footer that is not kept would have to be read.
+        let metadata = file.footer.as_ref()?;
+        let row_group = unit.row_group as usize;
+        metadata.row_groups().get(row_group)?;
+        let bounds = BoundsOf { file, metadata, row_group }.row_group(self.schema.field(column));
+        Some(bounds.into_first())
     }
 
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {

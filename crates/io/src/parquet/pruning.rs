@@ -15,6 +15,7 @@ use arrow::compute::cast;
 use arrow::compute::kernels::numeric::neg;
 use arrow::datatypes::{DataType, Float64Type, Schema};
 use dframe_expr::{BinaryOp, Expr, Like, UnaryOp};
+use dframe_plan::ColumnBounds;
 
 use super::widen::widen;
 
@@ -86,6 +87,12 @@ impl Bounds {
     pub(super) fn all_null(data_type: &DataType, rows: Vec<u64>) -> Self {
         let nulls = rows.iter().copied().map(Some).collect();
         Self { nulls, ..Self::unknown(data_type, rows) }
+    }
+
+    /// The bounds of the first container.
+    pub(super) fn into_first(self) -> ColumnBounds {
+        let Self { min, max, nulls, nans, rows } = self;
+        ColumnBounds { min, max, nulls: nulls[0], nans: nans[0], rows: rows[0] }
     }
 
     fn is_all_null(&self, container: usize) -> bool {

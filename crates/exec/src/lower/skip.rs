@@ -1,0 +1,37 @@
+//! Lowering a scan: which tests of its units follow from what is done with its rows.
+
+use std::sync::Arc;
+
+use dframe_core::Result;
+use dframe_plan::{Partition, Scan, ScanUnit};
+
+use crate::pipeline::RowChange;
+use crate::skip::{ScanColumn, UnitTest};
+use crate::sort::FirstUnits;
+use crate::stage::{FoldSpec, Fused};
+
+/// The tests for `partitions` of `scan`, whose rows go through `fused`.
+pub(super) fn unit_tests(
+    scan: &Scan,
+    fused: &Fused,
+    partitions: &[Partition],
+) -> Result<Arc<[Arc<dyn UnitTest>]>> {
+    let mut tests: Vec<Arc<dyn UnitTest>> = Vec::new();
+    if let Some(first) = first_units(scan, fused) {
+        let all_rows_stay = fused.ops.iter().all(|op| op.row_change() == RowChange::None);
+        if all_rows_stay && scan.filters.is_empty() && scan.limit.is_none() {
+            let units = partitions.iter().flat_map(|partition| &partition.units);
+            first.begin_with(scan.source.as_ref(), &units.collect::<Vec<&ScanUnit>>())?;
+        }
+        tests.push(Arc::new(first));
+    }
+    Ok(tests.into())
+}
+
+/// The test that belongs to a sort of which only the first rows are wanted.
+fn first_units(scan: &Scan, fused: &Fused) -> Option<FirstUnits> {
+    let FoldSpec::Sort(spec) = &fused.fold else { return None };
+    spec.limit?;
+    let key = spec.keys.first()?.as_column()?;
+    Some(FirstUnits::new(spec.clone(), ScanColumn::behind(key, &fused.ops, scan)?))
+}
