@@ -80,6 +80,15 @@ impl ExchangeSpec {
         &self.keys
     }
 
+    /// The column of the input that key `key` is, and the type that it is widened to.
+    pub(crate) fn key_column(&self, key: usize) -> Option<(usize, &DataType)> {
+        let place = self.keys[key];
+        match place.checked_sub(self.columns()) {
+            Some(computed) => self.computed[computed].as_widened_column(),
+            None => Some((place, plain_type(self.input.field(place).data_type()))),
+        }
+    }
+
     /// The number of buckets.
     pub(crate) fn buckets(&self) -> u32 {
         self.buckets

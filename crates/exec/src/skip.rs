@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   what tasks have found --> UnitTest        first rows in an order: the key that a row must come before
-//!                                |
+//!                                |            a join: the keys of the table that rows probe
 //!   unit --bounds of a column----+--> needed?   asked before a unit is fetched, and again before it is decoded
 //! ```
 //!
@@ -44,11 +44,18 @@ impl ScanColumn {
                     casts.push(data_type.clone());
                     column = input;
                 }
-                BlockOp::Expand { .. } | BlockOp::Probe(..) | BlockOp::Map(_) => return None,
+                BlockOp::Probe(broadcast, _) => column = broadcast.probing_column(column)?,
+                BlockOp::Expand { .. } | BlockOp::Map(_) => return None,
             }
         }
         casts.reverse();
         Some(Self { column: *scan.projection.get(column)?, casts })
+    }
+
+    /// The column, cast to a type in which its values keep their order.
+    pub(crate) fn cast_to(mut self, data_type: &DataType) -> Self {
+        self.casts.push(data_type.clone());
+        self
     }
 
     /// What is known of it in a unit.

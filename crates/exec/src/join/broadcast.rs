@@ -18,8 +18,10 @@ use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
 
 use super::probe::{Emit, Probe};
+use super::probed_units::TableKeys;
 use super::table::{JoinTable, building_bytes};
 use super::{JoinSpec, Side};
+use crate::exchange::ExchangeSpec;
 use crate::stage::{StageTasks, finishing};
 
 /// A table that tasks share.
@@ -27,12 +29,13 @@ pub(crate) struct Broadcast {
     spec: Arc<JoinSpec>,
     build: Side,
     table: OnceLock<JoinTable>,
+    keys: OnceLock<TableKeys>,
 }
 
 impl Broadcast {
     /// A table, to be made, of the rows of `build`.
     pub(crate) fn new(spec: Arc<JoinSpec>, build: Side) -> Self {
-        Self { spec, build, table: OnceLock::new() }
+        Self { spec, build, table: OnceLock::new(), keys: OnceLock::new() }
     }
 
     /// Emits what comes out for `batch`; says whether more is wanted.
@@ -47,6 +50,30 @@ impl Broadcast {
         Ok(probe.pairs(&batch, &mut marks, emit)? && probe.unpaired(&batch, &marks, emit)?)
     }
 
+    /// Whether rows that find no partner do not come out.
+    pub(super) fn drops_unpaired(&self) -> bool {
+        !self.spec.keeps(self.build.other())
+    }
+
+    /// The rows that probe, with their keys.
+    pub(super) fn probing(&self) -> &ExchangeSpec {
+        self.spec.side(self.build.other())
+    }
+
+    /// The column of the rows that probe that column `column` of what comes out is, if it is one.
+    pub(crate) fn probing_column(&self, column: usize) -> Option<usize> {
+        let left = self.spec.columns(Side::Left);
+        match self.build {
+            Side::Right => (column < left).then_some(column),
+            Side::Left => column.checked_sub(left),
+        }
+    }
+
+    /// The table's keys, once it is made.
+    pub(super) fn table_keys(&self) -> Option<&TableKeys> {
+        self.keys.get()
+    }
+
     fn build(&self, inputs: Vec<Chunk>, context: &TaskContext) -> Result<()> {
         let mut held = context.budget.reservation();
         let mut batches: Vec<RecordBatch> = Vec::new();
@@ -56,6 +83,10 @@ impl Broadcast {
             let batch = self.spec.side(self.build).lay_out(rows)?;
             held.grow(building_bytes(&batch), "the table of a join")?;
             batches.push(batch);
+        }
+        if self.drops_unpaired() {
+            let keys = TableKeys::of(&self.spec, self.build, &batches)?;
+            self.keys.set(keys).map_err(|_| Error::internal("a table is made twice"))?;
         }
         let table = JoinTable::new(&self.spec, self.build, batches, held)?;
         self.table.set(table).map_err(|_| Error::internal("a table is made twice"))

@@ -43,6 +43,11 @@ impl KeyCoder {
         Self { types, nulls_equal, widths }
     }
 
+    /// Whether NULL equals NULL.
+    pub(crate) fn nulls_equal(&self) -> bool {
+        self.nulls_equal
+    }
+
     /// The keys of `rows` rows.
     pub(crate) fn encode(&self, keys: &[ArrayRef], rows: usize) -> Result<Keys> {
         let keys = keys.iter().map(plain).collect::<Result<Vec<ArrayRef>>>()?;

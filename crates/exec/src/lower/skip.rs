@@ -5,7 +5,8 @@ use std::sync::Arc;
 use dframe_core::Result;
 use dframe_plan::{Partition, Scan, ScanUnit};
 
-use crate::pipeline::RowChange;
+use crate::join::ProbedUnits;
+use crate::pipeline::{BlockOp, RowChange};
 use crate::skip::{ScanColumn, UnitTest};
 use crate::sort::FirstUnits;
 use crate::stage::{FoldSpec, Fused};
@@ -24,6 +25,13 @@ pub(super) fn unit_tests(
             first.begin_with(scan.source.as_ref(), &units.collect::<Vec<&ScanUnit>>())?;
         }
         tests.push(Arc::new(first));
+    }
+    for (place, op) in fused.ops.iter().enumerate() {
+        let BlockOp::Probe(broadcast, _) = op else { continue };
+        let column = |column| ScanColumn::behind(column, &fused.ops[..place], scan);
+        if let Some(probed) = ProbedUnits::new(broadcast, column) {
+            tests.push(Arc::new(probed));
+        }
     }
     Ok(tests.into())
 }
