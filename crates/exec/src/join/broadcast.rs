@@ -46,8 +46,21 @@ impl Broadcast {
         let batch = self.spec.side(side).lay_out(batch)?;
         let marked = if self.spec.marks(side) { batch.num_rows() } else { 0 };
         let mut marks = vec![false; marked];
+        let mut out = 0;
+        let mut counted = |rows: RecordBatch| {
+            out += rows.num_rows() as u64;
+            emit(rows)
+        };
+        let emit: &mut Emit<'_> = &mut counted;
         let mut probe = Probe::new(&self.spec, table, self.build);
-        Ok(probe.pairs(&batch, &mut marks, emit)? && probe.unpaired(&batch, &marks, emit)?)
+        let goes_on =
+            probe.pairs(&batch, &mut marks, emit)? && probe.unpaired(&batch, &marks, emit)?;
+        if goes_on {
+            let (own, table) = (batch.num_rows() as u64, table.rows.num_rows() as u64);
+            self.spec
+                .check_count(if side == Side::Left { [own, table] } else { [table, own] }, out)?;
+        }
+        Ok(goes_on)
     }
 
     /// Whether rows that find no partner do not come out.

@@ -11,9 +11,10 @@
 //! Which side makes the table depends on the bytes that the bucket really has.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use dframe_core::{Error, Reservation, Result};
+use dframe_core::{Error, Event, Reservation, Result};
 use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 
 use super::probe::{Emit, Marks, Probe};
@@ -52,7 +53,18 @@ impl BucketStream for JoinBuckets {
         let mut side = || parts.next().ok_or_else(|| Error::internal("a join has two inputs"));
         let radix = Radix::first(self.0.sides[0].buckets());
         let rows = Bucket { parts: [side()?, side()?], bucket, radix };
-        Joining { spec: &self.0, context, emit }.bucket(&rows, Cutting::May)
+        let count = [Side::Left, Side::Right].map(|side| rows.rows(side) as u64);
+        let mut out = 0;
+        let mut counted = |batch: RecordBatch| {
+            out += batch.num_rows() as u64;
+            emit(batch)
+        };
+        let mut joining = Joining { spec: &self.0, context, emit: &mut counted };
+        let goes_on = joining.bucket(&rows, Cutting::May)?;
+        if goes_on {
+            self.0.check_count(count, out)?;
+        }
+        Ok(goes_on)
     }
 }
 
@@ -116,10 +128,21 @@ impl Joining<'_, '_> {
             let table = JoinTable::new(self.spec, build, batches, held)?;
             return self.probed(rows, build, &table);
         }
+        let both = (rows.rows(Side::Left) + rows.rows(Side::Right)) as u64;
         let next = rows.radix.next(RECUT_BITS).filter(|_| cutting == Cutting::May);
         match next.filter(|_| !self.spec.sides[0].keys().is_empty()) {
-            Some(radix) => self.smaller_buckets(rows, radix),
-            None => self.blocks(rows, build),
+            Some(radix) => {
+                let begin = Instant::now();
+                let pieces = self.pieces(rows, radix)?;
+                self.report("cut of a join", begin, both);
+                self.smaller_buckets(rows, pieces)
+            }
+            None => {
+                let begin = Instant::now();
+                let goes_on = self.blocks(rows, build)?;
+                self.report("blocks of a join", begin, both);
+                Ok(goes_on)
+            }
         }
     }
 
@@ -143,13 +166,23 @@ impl Joining<'_, '_> {
         if self.spec.marks(side) { vec![false; rows] } else { Marks::new() }
     }
 
-    /// Both sides cut by the next bits, on disk, and joined piece by piece.
-    fn smaller_buckets(&mut self, rows: &Bucket, radix: Radix) -> Result<bool> {
+    /// Tells of work that a bucket which does not fit takes.
+    fn report(&self, operator: &'static str, begin: Instant, rows: u64) {
+        let busy = begin.elapsed();
+        self.context.observer.observe(&Event::OperatorTime { operator, busy, rows });
+    }
+
+    /// Both sides cut by the next bits, on disk.
+    fn pieces(&self, rows: &Bucket, radix: Radix) -> Result<Bucket> {
         let left = self.recut(rows, Side::Left, radix)?;
         let right = self.recut(rows, Side::Right, radix)?;
+        Ok(Bucket { parts: [vec![left], vec![right]], bucket: 0, radix })
+    }
+
+    /// The pieces that `rows` was cut into, joined one by one.
+    fn smaller_buckets(&mut self, rows: &Bucket, mut piece: Bucket) -> Result<bool> {
         let whole = rows.bytes(rows.smaller()) as f64;
-        let mut piece = Bucket { parts: [vec![left], vec![right]], bucket: 0, radix };
-        for bucket in 0..radix.buckets() {
+        for bucket in 0..piece.radix.buckets() {
             piece.bucket = bucket;
             let helpless = piece.bytes(piece.smaller()) as f64 > HELPLESS_SHARE * whole;
             let cutting = if helpless { Cutting::Helpless } else { Cutting::May };

@@ -25,6 +25,7 @@ mod table;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use dframe_core::{Error, Result};
 use dframe_expr::BoundExpr;
 use dframe_plan::node::JoinKind;
 
@@ -97,8 +98,50 @@ impl JoinSpec {
         !self.kind.is_left_only()
     }
 
+    /// Whether so many rows can come out of so many of the left and the right, all of which were joined.
+    ///
+    /// # Errors
+    /// An internal one if rows were lost, or came out twice.
+    fn check_count(&self, [left, right]: [u64; 2], out: u64) -> Result<()> {
+        if can_make(self.kind, [left, right], out) {
+            return Ok(());
+        }
+        let kind = self.kind.name();
+        Err(Error::internal(format!("a {kind} join makes {out} rows of {left} and {right}")))
+    }
+
     /// Whether it matters which rows of `side` have found a partner.
     fn marks(&self, side: Side) -> bool {
         self.keeps(side) || (self.kind == JoinKind::Semi && side == Side::Left)
+    }
+}
+
+/// Whether a join of a kind can make so many rows of so many.
+fn can_make(kind: JoinKind, [left, right]: [u64; 2], out: u64) -> bool {
+    match kind {
+        JoinKind::Inner => true,
+        JoinKind::Left => out >= left,
+        JoinKind::Right => out >= right,
+        JoinKind::Full => out >= left.max(right),
+        JoinKind::Semi | JoinKind::Anti => out <= left,
+        JoinKind::Cross => u128::from(out) == u128::from(left) * u128::from(right),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_rows_and_rows_too_many_are_found() {
+        let fits = |kind, out| can_make(kind, [10, 7], out);
+        assert!(fits(JoinKind::Inner, 0) && fits(JoinKind::Inner, 70));
+        assert!(fits(JoinKind::Left, 10) && !fits(JoinKind::Left, 9));
+        assert!(fits(JoinKind::Right, 7) && !fits(JoinKind::Right, 6));
+        assert!(fits(JoinKind::Full, 10) && !fits(JoinKind::Full, 9));
+        assert!(fits(JoinKind::Semi, 10) && !fits(JoinKind::Semi, 11));
+        assert!(fits(JoinKind::Anti, 0) && !fits(JoinKind::Anti, 11));
+        assert!(fits(JoinKind::Cross, 70) && !fits(JoinKind::Cross, 69));
+        assert!(can_make(JoinKind::Full, [0, 0], 0));
     }
 }
