@@ -46,7 +46,8 @@ pub enum Event {
         /// The bytes of its chunk.
         bytes: u64,
     },
-    /// A task of the user's own has failed and will be tried again.
+    /// A task has failed and will be tried again: one of the user's own, or one of a query that got no
+    /// memory beside others.
     TaskRetried {
         /// The task's name.
         name: String,

@@ -34,6 +34,7 @@ pub struct RunStats {
     spills: AtomicU64,
     bytes_spilled: AtomicU64,
     tasks: AtomicU64,
+    retries: AtomicU64,
     busy_nanos: AtomicU64,
     operators: Mutex<BTreeMap<&'static str, OperatorStats>>,
 }
@@ -51,6 +52,7 @@ impl Default for RunStats {
             spills: AtomicU64::default(),
             bytes_spilled: AtomicU64::default(),
             tasks: AtomicU64::default(),
+            retries: AtomicU64::default(),
             busy_nanos: AtomicU64::default(),
             operators: Mutex::default(),
         }
@@ -90,6 +92,9 @@ pub struct StatsReading {
     pub bytes_spilled: u64,
     /// Tasks that ended.
     pub tasks: u64,
+    /// How often a task failed and was tried again: for its [`crate::tasks::Retry`], or because it got no
+    /// memory beside others and then had the run to itself.
+    pub retries: u64,
     /// The time that tasks held cores.
     pub busy: Duration,
     /// Operators by name.
@@ -111,6 +116,7 @@ impl RunStats {
             spills: count(&self.spills),
             bytes_spilled: count(&self.bytes_spilled),
             tasks: count(&self.tasks),
+            retries: count(&self.retries),
             busy: Duration::from_nanos(count(&self.busy_nanos)),
             operators: self.operators.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
@@ -131,6 +137,7 @@ impl Observer for RunStats {
             Event::BytesRead(bytes) => add(&self.bytes_read, *bytes),
             Event::UnitsSkipped { units, .. } => add(&self.units_skipped, *units),
             Event::RowsRead(rows) => add(&self.rows_read, *rows),
+            Event::TaskRetried { .. } => add(&self.retries, 1),
             Event::Spilled { bytes, .. } => {
                 add(&self.spills, 1);
                 add(&self.bytes_spilled, *bytes);

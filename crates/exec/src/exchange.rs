@@ -16,7 +16,7 @@ use dframe_expr::{BoundExpr, plain_type};
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
 
-use crate::fold::{Fold, keep};
+use crate::fold::{Fold, halves, keep};
 use crate::group::{Radix, SCATTER_ROW_BYTES, scatter};
 use crate::pipeline::batch_of;
 
@@ -151,6 +151,11 @@ impl Fold for Exchange {
         Ok(true)
     }
 
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        self.parts.extend(self.cutter.flush(context)?);
+        Ok(())
+    }
+
     fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
         self.parts.extend(self.cutter.flush(context)?);
         Ok(Chunk::new(self.parts))
@@ -183,29 +188,42 @@ impl RowCutter {
         Self { tag, keys, radix, batches: Vec::new(), bytes_max, held }
     }
 
-    /// Takes rows in; a part when enough have come, or the budget refuses to hold more.
+    /// Takes rows in; parts when enough have come, or the budget refuses to hold more.
     pub(crate) fn push(
         &mut self,
         batch: RecordBatch,
         context: &TaskContext,
-    ) -> Result<Option<Arc<Part>>> {
+    ) -> Result<Vec<Arc<Part>>> {
+        let mut parts = Vec::new();
+        self.push_into(&mut parts, batch, context)?;
+        Ok(parts)
+    }
+
+    fn push_into(
+        &mut self,
+        parts: &mut Vec<Arc<Part>>,
+        batch: RecordBatch,
+        context: &TaskContext,
+    ) -> Result<()> {
+        // Rows of one part are of one encoding.
+        if self.batches.first().is_some_and(|first| !same_types(first, &batch)) {
+            parts.extend(self.flush(context)?);
+        }
         let bytes = cutting_bytes(&batch);
-        let mut part = match self.batches.first() {
-            // Rows of one part are of one encoding.
-            Some(first) if !same_types(first, &batch) => self.flush(context)?,
-            _ => None,
-        };
         if !self.held.try_grow(bytes) {
             // What is there can be cut without more memory, and then be spilled for the new rows.
-            part = part.or(self.flush(context)?);
-            self.held.grow(bytes, "cutting rows by key")?;
+            parts.extend(self.flush(context)?);
+            if let Err(refusal) = self.held.grow(bytes, "cutting rows by key") {
+                let mut halves = halves(&batch, refusal)?.into_iter();
+                return halves.try_for_each(|half| self.push_into(parts, half, context));
+            }
         }
         self.batches.push(batch);
         let rows: usize = self.batches.iter().map(RecordBatch::num_rows).sum();
-        match part.is_none() && (rows >= ROWS_MAX || self.held.bytes() > self.bytes_max) {
-            true => self.flush(context),
-            false => Ok(part),
+        if rows >= ROWS_MAX || self.held.bytes() > self.bytes_max {
+            parts.extend(self.flush(context)?);
         }
+        Ok(())
     }
 
     /// Hands over the rows so far, if there are any.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use dframe_core::{Reservation, Result};
+use dframe_core::{Error, ErrorKind, Reservation, Result};
 use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
@@ -15,6 +15,9 @@ use crate::pipeline::batch_of;
 pub(crate) trait Fold: Send {
     /// Takes a batch in, and says whether more are wanted.
     fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool>;
+
+    /// Makes parts, which can be spilled, of what is held so far.
+    fn give_way(&mut self, context: &TaskContext) -> Result<()>;
 
     /// The chunk.
     fn finish(self: Box<Self>, context: &TaskContext) -> Result<Chunk>;
@@ -65,7 +68,9 @@ impl Fold for Collect {
             let bytes = batch_bytes(&rows);
             if !self.held.try_grow(bytes) {
                 self.close_part(context);
-                self.held.grow(bytes, "results of a task")?;
+                let (schema, batches) = (self.schema.clone(), vec![(0, rows)]);
+                self.parts.push(keep(0, schema, batches, &mut self.held, context)?);
+                return Ok(self.wanted > 0);
             }
             self.batches.push((0, rows));
             if self.held.bytes() > PART_BYTES {
@@ -73,6 +78,11 @@ impl Fold for Collect {
             }
         }
         Ok(self.wanted > 0)
+    }
+
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        self.close_part(context);
+        Ok(())
     }
 
     fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
@@ -93,6 +103,18 @@ pub(crate) fn as_planned(batch: &RecordBatch, schema: &SchemaRef) -> Result<Reco
             false => plain(column),
         };
     batch_of(schema, columns.map(column).collect::<Result<_>>()?, batch.num_rows())
+}
+
+/// The halves of a batch that the budget has refused as a whole, to go on with one after the other.
+///
+/// # Errors
+/// The refusal, if it is not the budget's, or one row was refused.
+pub(crate) fn halves(batch: &RecordBatch, refusal: Error) -> Result<[RecordBatch; 2]> {
+    let rows = batch.num_rows();
+    match refusal.kind() == ErrorKind::OverBudget && rows > 1 {
+        true => Ok([batch.slice(0, rows / 2), batch.slice(rows / 2, rows - rows / 2)]),
+        false => Err(refusal),
+    }
 }
 
 /// A part of `batches` that takes over as much of `held` as they need, or goes to disk at once.

@@ -22,6 +22,9 @@ pub(crate) trait BucketWork: Send + Sync {
     /// A name for plans.
     fn name(&self) -> &str;
 
+    /// Whether it reads its inputs as they are, so that it can be done again after it has failed.
+    fn is_repeatable(&self) -> bool;
+
     /// Makes a chunk of bucket `bucket` of `inputs`, which has a chunk for each stage that is read.
     fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk>;
 }
@@ -32,6 +35,10 @@ pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
 impl BucketWork for FinishGroups {
     fn name(&self) -> &str {
         "finish groups"
+    }
+
+    fn is_repeatable(&self) -> bool {
+        true
     }
 
     fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
@@ -70,6 +77,10 @@ impl Stage for Shuffle {
         0
     }
 
+    fn is_repeatable(&self) -> bool {
+        self.work.is_repeatable()
+    }
+
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
         let (work, inputs) = (self.work.clone(), self.inputs.clone());
         Ok(finishing(move |chunks, context| {
@@ -82,6 +93,9 @@ impl Stage for Shuffle {
 pub(crate) trait BucketStream: Send + Sync {
     /// A name for plans.
     fn name(&self) -> &'static str;
+
+    /// Whether it reads its inputs as they are, so that it can be done again after it has failed.
+    fn is_repeatable(&self) -> bool;
 
     /// Makes rows of bucket `bucket` of `inputs`, which has a chunk for each stage that is read. `emit`
     /// takes them, and says whether more are wanted; so does what comes back.
@@ -143,6 +157,10 @@ impl Stage for Stream {
 
     fn projected_bytes(&self, _index: usize) -> usize {
         0
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.origin.work.is_repeatable()
     }
 
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {

@@ -126,6 +126,11 @@ impl Folding {
         pipeline::run(&fused.ops, batch, &mut |batch| fold.push(batch, context))
     }
 
+    /// Hands memory over to the store.
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        self.fold.as_mut().map_or(Ok(()), |fold| fold.give_way(context))
+    }
+
     /// The chunk.
     pub(crate) fn finish(mut self, context: &TaskContext) -> Result<Chunk> {
         self.fold(context)?;
@@ -270,6 +275,10 @@ impl Task for LeafTask {
         };
         drop(held);
         Ok(flow)
+    }
+
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        self.folding.give_way(context)
     }
 
     fn finish(self: Box<Self>, _inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {

@@ -9,7 +9,9 @@
 //!
 //! It never waits for anything but signals. Memory is claimed before a read starts, in this order: what is
 //! free is claimed at once; otherwise an I/O thread claims it and spills for it; if even that is refused,
-//! the task waits until something has ended. Only when nothing is left that could end is it an error.
+//! the task waits until something has ended. When nothing is left that could end, all open tasks give way;
+//! only when that does not help is it an error. A task that is refused in the midst of its end goes again, if
+//! it can, when it is the only one open.
 //!
 //! Invariants: at most `threads` tasks hold a core; at most `threads + 1` are open; reads hold at most half
 //! of the budget, read-ahead a quarter, unless they are alone.
@@ -154,7 +156,10 @@ impl Coordinator {
             Signal::Fetched(..) | Signal::FetchRefused(..) | Signal::Admitted(..) => {
                 self.doing_io -= 1
             }
-            Signal::Stepped(..) | Signal::Finished(..) => self.running -= 1,
+            Signal::Stepped(..)
+            | Signal::GaveWay(..)
+            | Signal::Finished(..)
+            | Signal::Refused(..) => self.running -= 1,
             Signal::Wanted | Signal::Stop => {}
         }
     }
@@ -168,7 +173,16 @@ impl Coordinator {
             Signal::Stepped(id, body, bytes, flow, busy) => {
                 self.stepped(id, body, bytes, flow, busy)?
             }
+            Signal::GaveWay(id, body, result, busy) => {
+                self.memory_may_be_free();
+                if let Some(task) = self.open.get_mut(&id) {
+                    task.body = Some(body);
+                    task.busy += busy;
+                }
+                result?;
+            }
             Signal::Finished(id, result, busy) => self.finished(id, result, busy)?,
+            Signal::Refused(id, inputs, error, busy) => self.refused(id, inputs, error, busy)?,
             Signal::Wanted => {
                 self.wanted += 1;
                 self.memory_may_be_free();
@@ -229,6 +243,7 @@ impl Coordinator {
         let Some(task) = self.open.get_mut(&id) else { return Ok(()) };
         task.body = Some(body);
         task.busy += busy;
+        task.gave_way = false;
         if flow? == Flow::Enough {
             self.read_bytes -= task.enough();
             // A read that is under way is dropped when it arrives.
@@ -242,6 +257,33 @@ impl Coordinator {
         let Some(task) = self.open.remove(&id) else { return Ok(()) };
         self.report_end(id, task.busy + busy, result.as_ref().unwrap_or(&Chunk::default()));
         self.scheduler.complete(id, result?);
+        Ok(())
+    }
+
+    /// A task has got no memory while others held it: when they are done there may be enough.
+    fn refused(
+        &mut self,
+        id: TaskId,
+        inputs: Vec<Chunk>,
+        error: Error,
+        busy: Duration,
+    ) -> Result<()> {
+        self.memory_may_be_free();
+        let stage = self.stage(id).clone();
+        let Some(task) = self.open.get_mut(&id) else { return Ok(()) };
+        task.busy += busy;
+        if task.alone {
+            return Err(error);
+        }
+        task.body = Some(fenced(stage.name(), id.index, || stage.task(id.index))?);
+        (task.alone, task.again) = (true, Some(inputs));
+        self.context.observer.observe(&Event::TaskRetried {
+            name: stage.name().to_string(),
+            index: id.index,
+            attempt: 1,
+            wait: Duration::ZERO,
+            error: error.to_string(),
+        });
         Ok(())
     }
 
@@ -274,14 +316,15 @@ impl Coordinator {
             self.open_task(id)?;
             self.advance_task(id)?;
         }
+        self.start_alone();
         self.resolve_standstill()
     }
 
     /// The next ready task, if there is room for it among the open ones.
     fn next_to_open(&mut self) -> Option<TaskId> {
         let id = self.scheduler.peek_ready()?;
-        let refused = self.open.values().any(|task| task.refused.is_some());
-        if self.open.len() > self.threads || refused {
+        let waited_for = |task: &OpenTask| task.refused.is_some() || task.alone;
+        if self.open.len() > self.threads || self.open.values().any(waited_for) {
             return None;
         }
         let own = self.stage(id).projected_bytes(id.index);
@@ -311,6 +354,9 @@ impl Coordinator {
     fn advance_task(&mut self, id: TaskId) -> Result<()> {
         let stage = self.stage(id).clone();
         let task = self.open.get_mut(&id).expect("advanced while open");
+        if task.alone {
+            return Ok(());
+        }
         fenced(stage.name(), id.index, || {
             task.look_ahead();
             Ok(())
@@ -392,8 +438,23 @@ impl Coordinator {
         });
     }
 
+    /// Starts the end of a task that needs the run to itself, once it has it.
+    fn start_alone(&mut self) {
+        if self.running == 0 && self.open.values().all(|task| task.alone) {
+            let waiting =
+                self.open.iter_mut().find_map(|(id, task)| Some((*id, task.again.take()?)));
+            if let Some((id, inputs)) = waiting {
+                self.start_finish_of(inputs, id, None);
+            }
+        }
+    }
+
     fn start_finish(&mut self, id: TaskId, admission: Option<Reservation>) {
         let inputs = self.scheduler.inputs(id);
+        self.start_finish_of(inputs, id, admission);
+    }
+
+    fn start_finish_of(&mut self, inputs: Vec<Chunk>, id: TaskId, admission: Option<Reservation>) {
         let task = self.open.get_mut(&id).expect("finishes while open");
         let body = task.body.take().expect("the body is here");
         let (work, sender) = self.work_for(id);
@@ -439,7 +500,7 @@ impl Coordinator {
                 && self.stuck.get_or_insert_with(Instant::now).elapsed() < OTHERS_STUCK
             {
                 return Ok(());
-            } else {
+            } else if !self.give_way() {
                 self.go_without(id)?;
             }
         }
@@ -449,6 +510,25 @@ impl Coordinator {
     fn stands_still(&self) -> bool {
         let consumer_waits = self.wanted > self.scheduler.emitted();
         self.running == 0 && self.doing_io == 0 && consumer_waits
+    }
+
+    /// Makes open tasks hand over what they hold; whether any is asked.
+    fn give_way(&mut self) -> bool {
+        let ids: Vec<TaskId> = self.open.keys().copied().collect();
+        for id in ids {
+            let task = self.open.get_mut(&id).expect("listed above");
+            if task.gave_way {
+                continue;
+            }
+            let Some(body) = task.body.take() else { continue };
+            task.gave_way = true;
+            let (work, sender) = self.work_for(id);
+            self.running += 1;
+            self.crew.pool.spawn(move || {
+                let _ = sender.send(work.give_way(body));
+            });
+        }
+        self.running > 0
     }
 
     /// Starts a task that was refused its projection, which is a guess: what it really needs it claims

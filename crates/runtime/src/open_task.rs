@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use dframe_core::{Error, Reservation};
 
+use crate::chunk::Chunk;
 use crate::task::{FetchJob, Task};
 use crate::work::Read;
 
@@ -31,6 +32,12 @@ pub(crate) struct OpenTask {
     pub(crate) claimed_at: u64,
     pub(crate) projected: usize,
     pub(crate) busy: Duration,
+    /// Whether it has given way since its last step.
+    pub(crate) gave_way: bool,
+    /// Whether it was refused in the midst of its end, so that it needs the run to itself.
+    pub(crate) alone: bool,
+    /// What it is finished of when its turn comes.
+    pub(crate) again: Option<Vec<Chunk>>,
 }
 
 pub(crate) enum Admission {
@@ -55,6 +62,9 @@ impl OpenTask {
             claimed_at: 0,
             projected,
             busy: Duration::ZERO,
+            gave_way: false,
+            alone: false,
+            again: None,
         }
     }
 

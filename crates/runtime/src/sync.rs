@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dframe_core::{Event, Result};
+use dframe_core::{ErrorKind, Event, Result};
 
 use crate::chunk::Chunk;
 use crate::chunk_table::ChunkTable;
@@ -99,7 +99,13 @@ fn run_task(
     let mut task: Box<dyn Task> = stage.task(index)?;
     while let Some(job) = task.next_fetch() {
         context.cancel.check()?;
-        let held = context.budget.reserve(job.bytes, stage.name())?;
+        let held = match context.budget.reserve(job.bytes, stage.name()) {
+            Err(error) if error.kind() == ErrorKind::OverBudget => {
+                task.give_way(context)?;
+                context.budget.reserve(job.bytes, stage.name())?
+            }
+            held => held?,
+        };
         let fetched = (job.run)()?;
         context.observer.observe(&Event::BytesRead(fetched.len() as u64));
         let begin = Instant::now();

@@ -59,6 +59,13 @@ pub trait Stage: Send + Sync {
     /// The memory task `index` will need besides what it fetches, as far as is known.
     fn projected_bytes(&self, index: usize) -> usize;
 
+    /// Whether a task whose `finish` has failed can be made again and finished again with the same inputs:
+    /// it reads them as they are, takes nothing out of them, and leaves nothing behind. Such a task goes
+    /// again, with no other of its run beside it, when the budget has refused it.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     /// Makes task `index`. Cheap.
     fn task(&self, index: usize) -> Result<Box<dyn Task>>;
 }
@@ -96,6 +103,13 @@ pub trait Task: Send {
     fn step(&mut self, fetched: Fetched, held: Reservation, context: &TaskContext) -> Result<Flow> {
         drop((fetched, held, context));
         Ok(Flow::Continue)
+    }
+
+    /// Hands memory over to the chunk store, which can spill it, as far as the task can do without. Asked for
+    /// between two steps, when the budget has refused a read and nothing else is left that could end.
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        let _ = context;
+        Ok(())
     }
 
     /// Makes the chunk out of what was stepped and the chunks of the dependencies, one for each task

@@ -21,8 +21,12 @@ pub(crate) enum Signal {
     Admitted(TaskId, Result<Reservation>),
     /// A worker has stepped; the bytes are those of the read.
     Stepped(TaskId, Box<dyn Task>, usize, Result<Flow>, Duration),
+    /// A worker has made a task give memory back.
+    GaveWay(TaskId, Box<dyn Task>, Result<()>, Duration),
     /// A worker has finished a task.
     Finished(TaskId, Result<Chunk>, Duration),
+    /// The budget has refused a task that can be finished again, of these inputs.
+    Refused(TaskId, Vec<Chunk>, Error, Duration),
     /// The consumer waits for the next output.
     Wanted,
     /// The consumer has gone.
@@ -83,13 +87,25 @@ impl Work {
         Signal::Stepped(self.id, body, bytes, flow, begin.elapsed())
     }
 
+    pub(crate) fn give_way(self, mut body: Box<dyn Task>) -> Signal {
+        let begin = Instant::now();
+        let result = self.fenced(|| body.give_way(&self.context));
+        Signal::GaveWay(self.id, body, result, begin.elapsed())
+    }
+
     pub(crate) fn finish(self, body: Box<dyn Task>, inputs: Vec<Chunk>) -> Signal {
         let begin = Instant::now();
+        let again = self.stage.is_repeatable().then(|| inputs.clone());
         let result = self.fenced(|| {
             self.context.cancel.check()?;
             body.finish(inputs, &self.context)
         });
-        Signal::Finished(self.id, result, begin.elapsed())
+        match (result, again) {
+            (Err(error), Some(inputs)) if error.kind() == ErrorKind::OverBudget => {
+                Signal::Refused(self.id, inputs, error, begin.elapsed())
+            }
+            (result, _) => Signal::Finished(self.id, result, begin.elapsed()),
+        }
     }
 
     fn claim(&self, bytes: usize) -> Result<Reservation> {

@@ -53,6 +53,10 @@ impl BucketStream for AsofBuckets {
         "asof join"
     }
 
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     fn stream(
         &self,
         bucket: u32,

@@ -39,7 +39,7 @@ pub(crate) const UNCUT_GROUPS_MAX: usize = 32 * 1024;
 const SAMPLE_GROUPS: usize = 128 * 1024;
 /// It pays when groups are at most this share of the rows.
 const UNIQUE_SHARE_MAX: f64 = 0.5;
-/// A state larger than this has left the cache, and is cut.
+/// A state larger than this has left the cache, and is cut; so is one larger than what a task may hold.
 const STATE_BYTES_MAX: usize = 64 << 20;
 /// Gathered values are handed over in pieces that fit everywhere.
 const GATHERED_BYTES_MAX: usize = 32 << 20;
@@ -89,7 +89,7 @@ impl PartialAggregate {
         if groups >= SAMPLE_GROUPS && groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64 {
             self.flush_states(context)?;
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
-        } else if refused || state.memory() > STATE_BYTES_MAX {
+        } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
             self.flush_states(context)?;
         }
         Ok(())
@@ -113,11 +113,25 @@ impl Fold for PartialAggregate {
         match &mut self.mode {
             Mode::Aggregate(_) => self.aggregate(&rows, context)?,
             Mode::Raw(cutter) => {
-                let part = cutter.push(raw_batch(&self.spec, &rows)?, context)?;
-                self.parts.extend(part);
+                let parts = cutter.push(raw_batch(&self.spec, &rows)?, context)?;
+                self.parts.extend(parts);
             }
         }
         Ok(true)
+    }
+
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        match &mut self.mode {
+            // One state is as small as it gets, unless it gathers.
+            Mode::Aggregate(state) if state.len() > usize::from(!self.spec.gathers()) => {
+                self.flush_states(context)
+            }
+            Mode::Aggregate(_) => Ok(()),
+            Mode::Raw(cutter) => {
+                self.parts.extend(cutter.flush(context)?);
+                Ok(())
+            }
+        }
     }
 
     fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {

@@ -42,6 +42,10 @@ impl BucketStream for JoinBuckets {
         "join"
     }
 
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     fn stream(
         &self,
         bucket: u32,

@@ -51,6 +51,10 @@ impl BucketStream for MergeRanges {
         "merge runs"
     }
 
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     fn stream(
         &self,
         bucket: u32,

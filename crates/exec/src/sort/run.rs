@@ -19,7 +19,7 @@ use super::SortSpec;
 use super::gather::{Gather, RUN_BATCH_BYTES, RUN_BATCH_ROWS};
 use super::order::{Given, Order};
 use super::threshold::LastWanted;
-use crate::fold::{Fold, keep};
+use crate::fold::{Fold, halves, keep};
 
 /// The tag of parts that are runs.
 pub(crate) const RUN_TAG: u32 = 0;
@@ -51,13 +51,22 @@ impl SortRun {
 
     /// Takes rows in.
     pub(crate) fn add(&mut self, batch: &RecordBatch, context: &TaskContext) -> Result<()> {
-        let Some(batch) = self.last_wanted.wanted(batch)? else { return Ok(()) };
+        match self.last_wanted.wanted(batch)? {
+            Some(batch) => self.add_wanted(batch, context),
+            None => Ok(()),
+        }
+    }
+
+    fn add_wanted(&mut self, batch: RecordBatch, context: &TaskContext) -> Result<()> {
         let bytes = self.spec.sorting_bytes(&batch);
         let full = self.held.bytes() + bytes > self.spec.run_memory || self.rows > RUN_ROWS_MAX;
         // Spills what others keep, and earlier runs, before this one is cut short.
         if full || !self.held.grow_if_granted(bytes, PURPOSE)? {
             self.close_run(context)?;
-            self.held.grow(bytes, PURPOSE)?;
+            if let Err(refusal) = self.held.grow(bytes, PURPOSE) {
+                let mut halves = halves(&batch, refusal)?.into_iter();
+                return halves.try_for_each(|half| self.add_wanted(half, context));
+            }
         }
         self.rows += batch.num_rows();
         self.batches.push(batch);
@@ -137,6 +146,10 @@ impl Fold for SortRun {
     fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
         self.add(&batch.rows, context)?;
         Ok(true)
+    }
+
+    fn give_way(&mut self, context: &TaskContext) -> Result<()> {
+        self.close_run(context)
     }
 
     fn finish(self: Box<Self>, context: &TaskContext) -> Result<Chunk> {

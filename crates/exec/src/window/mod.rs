@@ -66,6 +66,10 @@ impl BucketStream for WindowBuckets {
         }
     }
 
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     fn stream(
         &self,
         bucket: u32,
