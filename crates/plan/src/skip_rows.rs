@@ -117,7 +117,15 @@ mod tests {
 
     fn unit(rows: std::ops::Range<u64>, position: u64) -> ScanUnit {
         let (fetch_bytes, decode_bytes) = (10, 10);
-        ScanUnit { file: 0, row_group: 0, rows, position, fetch_bytes, decode_bytes }
+        ScanUnit {
+            file: 0,
+            row_group: 0,
+            rows,
+            position,
+            batch_rows: 100,
+            fetch_bytes,
+            decode_bytes,
+        }
     }
 
     #[test]

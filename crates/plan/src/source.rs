@@ -47,6 +47,8 @@ pub struct ScanUnit {
     pub rows: Range<u64>,
     /// The position of the unit's first row in the whole source; grows with file and row, with gaps.
     pub position: u64,
+    /// The rows of a batch at most: fewer than wanted where rows are wide.
+    pub batch_rows: usize,
     /// The bytes that `fetch` will hold.
     pub fetch_bytes: u64,
     /// The bytes that decoding will hold at once, batches handed out excluded.

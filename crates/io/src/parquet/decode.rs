@@ -29,12 +29,6 @@ use super::fetch::{row_group_of, tail_of};
 use super::footer::{SourceFile, guard};
 use super::pages::{PageTable, decode as decode_tables};
 
-/// What to make of a unit: the columns of the schema wanted, in order.
-pub(super) struct Wanted {
-    pub(super) fields: Vec<Arc<Field>>,
-    pub(super) batch_rows: usize,
-}
-
 /// The batches of a unit, decoded one by one.
 pub(super) struct UnitBatches {
     pages: Option<UnitPages>,
@@ -50,21 +44,21 @@ pub(super) struct UnitBatches {
 }
 
 impl UnitBatches {
-    /// Prepares to decode; reads the dictionary pages at most.
+    /// Prepares to decode columns of the source's schema; reads the dictionary pages at most.
     pub(super) fn new(
         file: &SourceFile,
         unit: &ScanUnit,
         fetched: Fetched,
-        wanted: Wanted,
+        fields: &[Arc<Field>],
     ) -> Result<Self> {
-        let columns = file_columns(file, &wanted);
+        let columns = file_columns(file, fields);
         let mut batches = Self {
             pages: None,
             reader: None,
             sources: columns.iter().map(|(_, source)| *source).collect(),
             schema: Arc::new(Schema::empty()),
             // Buffers are made for a whole batch, however few rows there are.
-            batch_rows: wanted.batch_rows.min(unit.row_count() as usize).max(1),
+            batch_rows: unit.batch_rows.min(unit.row_count() as usize).max(1),
             remaining: unit.row_count(),
             unit: unit.clone(),
             path: file.path.clone(),
@@ -78,7 +72,7 @@ impl UnitBatches {
             batches.reader = Some(reader.map_err(|e| batches.corrupt(e))?);
             batches.pages = Some(pages);
         }
-        batches.schema = batches.physical_schema(&wanted.fields);
+        batches.schema = batches.physical_schema(fields);
         Ok(batches)
     }
 
@@ -204,9 +198,9 @@ fn cause(error: &ParquetError) -> String {
 }
 
 /// For each column wanted: its position in the file, and among the columns that are read.
-fn file_columns(file: &SourceFile, wanted: &Wanted) -> Vec<(Option<usize>, Option<usize>)> {
+fn file_columns(file: &SourceFile, fields: &[Arc<Field>]) -> Vec<(Option<usize>, Option<usize>)> {
     let roots: Vec<Option<usize>> =
-        wanted.fields.iter().map(|field| file.layout.index_of(field.name())).collect();
+        fields.iter().map(|field| file.layout.index_of(field.name())).collect();
     let mut read: Vec<usize> = roots.iter().flatten().copied().collect();
     read.sort_unstable();
     read.dedup();

@@ -39,7 +39,7 @@ pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
 use bounds::BoundsOf;
-use decode::{UnitBatches, Wanted};
+use decode::UnitBatches;
 use footer::{OpenFile, SourceFile};
 use layout::{Layout, Unified};
 
@@ -222,7 +222,6 @@ impl Source for ParquetSource {
         request: &ScanRequest,
     ) -> Result<ScannedBatches> {
         let file = self.file(unit)?;
-        let wanted = Wanted { fields: self.fields(request)?, batch_rows: request.batch_rows };
-        Ok(Box::new(UnitBatches::new(file, unit, fetched, wanted)?))
+        Ok(Box::new(UnitBatches::new(file, unit, fetched, &self.fields(request)?)?))
     }
 }

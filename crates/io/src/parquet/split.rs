@@ -28,6 +28,10 @@ const PIECE_ROWS_MIN: u64 = 256 << 10;
 const PARTITION_ROWS_MIN: u64 = 64 << 10;
 /// The rows of a piece at most, unless partitions are larger.
 const PIECE_ROWS_MAX: u64 = 1 << 20;
+/// One part in so many of the bytes of a unit is as much as a batch may take.
+const BATCH_SHARE: u64 = 4;
+/// The rows of a batch at least, however wide.
+const BATCH_ROWS_MIN: u64 = 64;
 /// A page is assumed to be this large, decompressed, when nobody has counted the pages.
 const PAGE_BYTES: u64 = 2 << 20;
 /// The position of a row: the file in the upper bits, the row in the file in the lower 40.
@@ -125,13 +129,13 @@ impl<'a> Split<'a> {
     fn add_range(&mut self, piece: &Piece<'_>, range: Range<u64>) -> Result<()> {
         // Of the last row group only the pages with rows that are wanted.
         let range = range.start..range.end.min(range.start.saturating_add(self.limit));
-        let batch_rows = self.request.batch_rows as u64;
+        let batch_rows = piece.batch_rows(self.request);
         let whole = range.end - range.start == piece.row_group.num_rows() as u64;
         let rows_max = self.unit_rows_max();
         let cost = piece.whole_cost(batch_rows);
         let fits = cost.fetch + cost.decode <= self.request.unit_bytes;
         if whole && (piece.job.leaves.is_empty() || (fits && range.end < rows_max * 3 / 2)) {
-            self.add_unit(piece, range, cost);
+            self.add_unit(piece, range, batch_rows, cost);
             return Ok(());
         }
         let cutter = Cutter::new(piece, batch_rows)?;
@@ -142,13 +146,13 @@ impl<'a> Split<'a> {
         let mut start = range.start;
         while start < range.end && !self.is_full() {
             let end = cutter.end_of(start, step, range.end);
-            self.add_unit(piece, start..end, cutter.cost(&(start..end)));
+            self.add_unit(piece, start..end, batch_rows, cutter.cost(&(start..end)));
             start = end;
         }
         Ok(())
     }
 
-    fn add_unit(&mut self, piece: &Piece<'_>, rows: Range<u64>, cost: Cost) {
+    fn add_unit(&mut self, piece: &Piece<'_>, rows: Range<u64>, batch_rows: u64, cost: Cost) {
         let count = rows.end - rows.start;
         self.limit = self.limit.saturating_sub(count);
         let row = piece.first_row + rows.start;
@@ -158,6 +162,7 @@ impl<'a> Split<'a> {
             row_group: piece.index,
             position: (u64::from(piece.job.index) << POSITION_ROW_BITS) + row,
             rows,
+            batch_rows: batch_rows as usize,
             fetch_bytes: cost.fetch,
             decode_bytes: cost.decode,
         });
@@ -210,6 +215,15 @@ struct Piece<'a> {
 impl Piece<'_> {
     fn chunks(&self) -> impl Iterator<Item = &ColumnChunkMetaData> {
         self.job.leaves.iter().map(|leaf| self.row_group.column(*leaf))
+    }
+
+    /// The rows of a batch: as many as wanted, unless they are so wide that a batch would be a good part of
+    /// what a unit may take.
+    fn batch_rows(&self, request: &ScanRequest) -> u64 {
+        let rows = self.row_group.num_rows().max(1) as u64;
+        let row_bytes = self.chunks().map(uncompressed).sum::<u64>() / rows;
+        let fits = request.unit_bytes / BATCH_SHARE / row_bytes.max(1);
+        fits.max(BATCH_ROWS_MIN).min(request.batch_rows as u64)
     }
 
     fn whole_cost(&self, batch_rows: u64) -> Cost {
