@@ -30,6 +30,7 @@ pub fn write(path: &Path, rows: &RecordBatch, row_group: usize) {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(row_group))
         .set_data_page_row_count_limit(500)
+        .set_write_batch_size(100)
         .build();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
@@ -58,9 +59,14 @@ pub fn layouts(folder: &Path, table: &RecordBatch) -> Vec<PathBuf> {
 
 /// The rows as bytes that are equal only if every bit is, in order if `ordered`, else sorted.
 pub fn fingerprint(frame: &LazyFrame, ordered: bool) -> Vec<Vec<u8>> {
-    let batches = frame.collect_batches().unwrap();
+    try_fingerprint(frame, ordered).unwrap()
+}
+
+/// As [`fingerprint`], of a run that may fail.
+pub fn try_fingerprint(frame: &LazyFrame, ordered: bool) -> dframe::Result<Vec<Vec<u8>>> {
+    let batches = frame.collect_batches()?;
     let schema = batches.schema().clone();
-    let batches: Vec<RecordBatch> = batches.map(|batch| batch.unwrap()).collect();
+    let batches: Vec<RecordBatch> = batches.collect::<dframe::Result<_>>()?;
     let all = concat_batches(&schema, &batches).unwrap();
     let fields = all.columns().iter().map(|column| SortField::new(column.data_type().clone()));
     let converter = RowConverter::new(fields.collect()).unwrap();
@@ -69,7 +75,7 @@ pub fn fingerprint(frame: &LazyFrame, ordered: bool) -> Vec<Vec<u8>> {
     if !ordered {
         rows.sort();
     }
-    rows
+    Ok(rows)
 }
 
 /// `{sync, 1, 2, 8 threads} x {ample, starved memory} x {optimizer on, off}`, the synchronous one with ample memory first.
