@@ -1,16 +1,21 @@
-//! Files to batches and back: the Parquet source, and the sinks that write results.
+//! Files to batches and back: the Parquet and CSV sources, and the sinks that write results.
 //!
 //! ```text
-//!   paths --open--> ParquetSource (dframe_plan::Source) --fetch, decode--> batches
+//!   paths --open--> ParquetSource, CsvSource (dframe_plan::Source) --fetch, decode--> batches
 //!   batches --> Sink (table, csv, json, markdown, parquet, arrow) --> file or standard output
 //! ```
 //!
 //! This crate starts no thread and knows no operator: whoever scans decides where a fetch waits and
 //! where a decode computes.
 
+pub mod csv;
+mod input_format;
 pub mod parquet;
+mod paths;
 pub mod sink;
 
+pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
+pub use input_format::InputFormat;
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
 pub use sink::{
     Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,

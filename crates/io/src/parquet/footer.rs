@@ -19,7 +19,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use rustix::buffer::spare_capacity;
 
 use super::layout::Layout;
-use super::paths::unreadable;
+use crate::paths::unreadable;
 
 /// The magic, and the length of the metadata before it.
 const TAIL: u64 = 8;
@@ -154,7 +154,7 @@ impl OpenFile {
                 self.foreign("it is an Arrow file; convert it to parquet first")
             }
             Ok(()) if head.iter().all(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~')) => {
-                self.foreign("it looks like text; convert it to parquet first")
+                self.foreign("it looks like text; if it is CSV, say --input-format csv")
             }
             _ if self.length == 0 => self.foreign("it is empty"),
             _ => self.foreign("check the path"),

@@ -2,7 +2,6 @@
 //!
 //! | file | question it answers |
 //! |---|---|
-//! | `paths` | which files does the user mean? |
 //! | `footer` | what does a file say of itself, and is it whole? |
 //! | `layout`, `widen` | which columns are there, and what type have they all together? |
 //! | `split` | what is a unit, what a partition? |
@@ -19,7 +18,6 @@ mod fetch;
 mod footer;
 mod layout;
 mod pages;
-mod paths;
 mod pruning;
 mod row_groups;
 mod split;
@@ -38,6 +36,7 @@ use dframe_plan::{
 pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
+use crate::paths;
 use bounds::BoundsOf;
 use decode::UnitBatches;
 use footer::{OpenFile, SourceFile};
@@ -81,7 +80,7 @@ impl ParquetSource {
     /// Opens like [`ParquetSource::open`], with options.
     pub fn open_with(paths: &[String], options: &ParquetOptions) -> Result<Self> {
         let mut opened = Opening::default();
-        for path in paths::expand(paths)? {
+        for path in paths::expand(paths, &paths::PARQUET)? {
             opened.add(path, options.footer_bytes)?;
         }
         let sum = |of: fn(&SourceFile) -> u64| opened.files.iter().map(of).sum();

@@ -1,52 +1,70 @@
-//! Turns what the user names (files, directories, globs) into a list of Parquet files.
+//! Turns what the user names (files, directories, globs) into a list of files of one format.
 //!
-//! Knows names only; whether a file is Parquet is found out when its footer is read.
+//! Knows names only; whether a file is what its name says is found out when it is read.
 
 use std::path::{Path, PathBuf};
 
 use dframe_core::{Error, Result};
 
-/// The extensions taken from directories. A file named by the user may have any.
-const EXTENSIONS: [&str; 2] = ["parquet", "parq"];
+/// The names of files that are taken from directories. A file named by the user may have any.
+#[derive(Debug)]
+pub(crate) struct Extensions {
+    /// What such files are.
+    what: &'static str,
+    /// In lower case.
+    names: &'static [&'static str],
+}
+
+pub(crate) const PARQUET: Extensions = Extensions { what: "parquet", names: &["parquet", "parq"] };
+pub(crate) const CSV: Extensions = Extensions { what: "csv", names: &["csv", "tsv", "tab", "psv"] };
+
+impl Extensions {
+    /// Whether a file is called like this.
+    pub(crate) fn fit(&self, path: &Path) -> bool {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|text| self.names.iter().any(|name| text.eq_ignore_ascii_case(name)))
+    }
+}
 
 /// The files that `paths` name, in the order given; directories and globs in the order of names.
-pub(super) fn expand(paths: &[String]) -> Result<Vec<PathBuf>> {
+pub(crate) fn expand(paths: &[String], wanted: &Extensions) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
-        expand_one(path, &mut files)?;
+        expand_one(path, wanted, &mut files)?;
     }
     if files.is_empty() {
-        return Err(Error::invalid_input("no input file is named").remedy("name a parquet file"));
+        let remedy = format!("name a {} file", wanted.what);
+        return Err(Error::invalid_input("no input file is named").remedy(remedy));
     }
     Ok(files)
 }
 
-fn expand_one(path: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+fn expand_one(path: &str, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<()> {
     match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => expand_directory(Path::new(path), files),
+        Ok(found) if found.is_dir() => expand_directory(Path::new(path), wanted, files),
         Ok(_) => {
             files.push(PathBuf::from(path));
             Ok(())
         }
-        Err(_) if is_pattern(path) => expand_pattern(path, files),
+        Err(_) if is_pattern(path) => expand_pattern(path, wanted, files),
         Err(error) => Err(unreadable(Path::new(path), error)),
     }
 }
 
-fn expand_directory(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+fn expand_directory(folder: &Path, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<()> {
     let before = files.len();
-    walk(folder, files)?;
+    walk(folder, wanted, files)?;
     if files.len() == before {
-        let message = "the directory holds no parquet file";
-        return Err(Error::invalid_input(message)
-            .file(folder)
-            .remedy("name a directory with *.parquet files, or the files themselves"));
+        let message = format!("the directory holds no {} file", wanted.what);
+        let remedy =
+            format!("name a directory with *.{} files, or the files themselves", wanted.what);
+        return Err(Error::invalid_input(message).file(folder).remedy(remedy));
     }
     Ok(())
 }
 
-/// Collects the Parquet files below `folder`, skipping names that writers use for themselves.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Collects the files below `folder`, skipping names that writers use for themselves.
+fn walk(folder: &Path, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<()> {
     let failed = |error| Error::io("cannot list the directory", error).file(folder);
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .map_err(failed)?
@@ -56,8 +74,8 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     entries.sort();
     for path in entries.into_iter().filter(|path| !is_hidden(path)) {
         if path.is_dir() {
-            walk(&path, files)?;
-        } else if has_parquet_extension(&path) {
+            walk(&path, wanted, files)?;
+        } else if wanted.fit(&path) {
             files.push(path);
         }
     }
@@ -69,12 +87,7 @@ fn is_hidden(path: &Path) -> bool {
     matches!(name.first(), Some(b'_' | b'.'))
 }
 
-fn has_parquet_extension(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|text| EXTENSIONS.iter().any(|known| text.eq_ignore_ascii_case(known)))
-}
-
-fn is_pattern(path: &str) -> bool {
+pub(crate) fn is_pattern(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
@@ -85,7 +98,7 @@ const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
     require_literal_leading_dot: true,
 };
 
-fn expand_pattern(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
+fn expand_pattern(pattern: &str, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<()> {
     let before = files.len();
     let matches = glob::glob_with(pattern, LIKE_A_SHELL).map_err(|error| {
         Error::invalid_input(format!("'{pattern}' is not a glob: {}", error.msg))
@@ -97,7 +110,7 @@ fn expand_pattern(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
             Error::io("cannot list the directory", error.into()).file(path)
         })?;
         if path.is_dir() {
-            walk(&path, files)?;
+            walk(&path, wanted, files)?;
         } else {
             files.push(path);
         }
@@ -110,7 +123,7 @@ fn expand_pattern(pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// The error for a path that cannot be read; a missing one comes with the nearest names.
-pub(super) fn unreadable(path: &Path, error: std::io::Error) -> Error {
+pub(crate) fn unreadable(path: &Path, error: std::io::Error) -> Error {
     if error.kind() != std::io::ErrorKind::NotFound {
         return Error::io("cannot read", error).file(path);
     }

@@ -1,0 +1,366 @@
+//! Turns the text of a unit into batches: records first, then column by column.
+//!
+//! ```text
+//!   text --split--> spans of the columns wanted, row by row --read--> arrays --> batch
+//! ```
+//!
+//! Types are those of the survey, so that every field can be read; one that cannot means that the
+//! file has changed.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, PrimitiveBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
+    new_null_array,
+};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, SchemaRef,
+    TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+};
+use bytes::Bytes;
+use dframe_core::{Error, Result};
+use dframe_plan::ScannedBatch;
+
+use super::file::TextFile;
+use super::kinds::{boolean, trimmed};
+use super::moment;
+use super::options::CsvOptions;
+use super::records::{Marks, Next, Span, Splitter};
+
+/// What to make of a unit.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The columns, in order.
+    pub(super) schema: SchemaRef,
+    /// For each of them, its place in the file; `None` if the file lacks it.
+    pub(super) places: Vec<Option<usize>>,
+    /// The columns of the file.
+    pub(super) file_columns: usize,
+    pub(super) batch: BatchSize,
+}
+
+/// Where a batch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BatchSize {
+    pub(super) rows: usize,
+    /// A row that begins beyond so many bytes of text is in the next batch.
+    pub(super) bytes: usize,
+}
+
+/// The batches of a unit.
+pub(super) struct UnitBatches {
+    pub(super) file: TextFile,
+    pub(super) options: CsvOptions,
+    pub(super) marks: Marks,
+    pub(super) wanted: Wanted,
+    /// The text of the unit; empty if no column is wanted.
+    pub(super) text: Bytes,
+    /// Where the next record begins.
+    pub(super) at: usize,
+    /// The rows of the text that are before those of the unit.
+    pub(super) skip: u64,
+    /// The position of the next row.
+    pub(super) position: u64,
+    /// The rows not yet handed out.
+    pub(super) remaining: u64,
+}
+
+impl Iterator for UnitBatches {
+    type Item = Result<ScannedBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.remaining == 0 {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.remaining = 0;
+        }
+        Some(step)
+    }
+}
+
+impl UnitBatches {
+    fn step(&mut self) -> Result<ScannedBatch> {
+        let rows = match self.wanted.places.iter().all(Option::is_none) {
+            true => self.without_text()?,
+            false => self.with_text()?,
+        };
+        let position = self.position;
+        self.position += rows.num_rows() as u64;
+        self.remaining -= rows.num_rows() as u64;
+        Ok(ScannedBatch { rows, position })
+    }
+
+    /// Rows of which nothing is wanted that the file has.
+    fn without_text(&self) -> Result<RecordBatch> {
+        let rows = self.remaining.min(self.wanted.batch.rows as u64) as usize;
+        self.assemble(rows, |_, data_type| Ok(new_null_array(data_type, rows)))
+    }
+
+    fn with_text(&mut self) -> Result<RecordBatch> {
+        self.skip()?;
+        let split = self.split()?;
+        let text = std::str::from_utf8(&self.text[self.at..split.end]);
+        let text = text.map_err(|_| self.file.changed())?;
+        let mut column = 0;
+        let batch = self.assemble(split.rows, |place, data_type| {
+            if place.is_none() {
+                return Ok(new_null_array(data_type, split.rows));
+            }
+            let spans = split.spans.iter().skip(column).step_by(split.columns);
+            column += 1;
+            let fields = Fields { text, spans, options: &self.options, marks: self.marks };
+            fields.read(data_type, split.rows).ok_or_else(|| self.file.changed())
+        })?;
+        self.at = split.end;
+        Ok(batch)
+    }
+
+    fn assemble(
+        &self,
+        rows: usize,
+        mut column: impl FnMut(Option<usize>, &DataType) -> Result<ArrayRef>,
+    ) -> Result<RecordBatch> {
+        let schema = &self.wanted.schema;
+        let columns = schema.fields().iter().zip(&self.wanted.places);
+        let columns = columns.map(|(field, place)| {
+            column(*place, field.data_type()).map_err(|error| error.column(field.name()))
+        });
+        let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+            .map_err(|error| Error::from(error).file(&self.file.path))
+    }
+
+    /// Goes to the first row of the unit.
+    fn skip(&mut self) -> Result<()> {
+        let mut splitter = self.splitter();
+        let (mut fields, mut at) = (Vec::new(), self.at);
+        for _ in 0..self.skip {
+            match splitter.next(&mut fields) {
+                Next::Record { end, .. } => at = self.at + end,
+                Next::Open(_) => return Err(self.file.changed()),
+            }
+        }
+        (self.at, self.skip) = (at, 0);
+        Ok(())
+    }
+
+    fn splitter(&self) -> Splitter<'_> {
+        let splitter = Splitter::new(&self.text[self.at..], 0, self.marks, true);
+        splitter.keeping_empty(self.wanted.file_columns == 1)
+    }
+
+    /// The records of the next batch, from `self.at` on.
+    fn split(&self) -> Result<Split> {
+        let places: Vec<usize> = self.wanted.places.iter().flatten().copied().collect();
+        let rows_max = self.remaining.min(self.wanted.batch.rows as u64) as usize;
+        let mut splitter = self.splitter();
+        let mut split = Split { rows: 0, columns: places.len(), end: self.at, spans: Vec::new() };
+        split.spans.reserve(rows_max * places.len());
+        let mut fields = Vec::with_capacity(self.wanted.file_columns);
+        while split.rows < rows_max && split.end - self.at < self.wanted.batch.bytes {
+            match splitter.next(&mut fields) {
+                Next::Record { end, fault: None, .. }
+                    if fields.len() == self.wanted.file_columns =>
+                {
+                    split.spans.extend(places.iter().map(|place| fields[*place]));
+                    split.rows += 1;
+                    split.end = self.at + end;
+                }
+                _ => return Err(self.file.changed()),
+            }
+        }
+        Ok(split)
+    }
+}
+
+/// Records, cut into fields.
+struct Split {
+    rows: usize,
+    /// The columns of which there are spans, row by row.
+    columns: usize,
+    spans: Vec<Span>,
+    /// Where in the unit's text the next record begins.
+    end: usize,
+}
+
+/// The fields of one column.
+struct Fields<'a, S> {
+    text: &'a str,
+    spans: S,
+    options: &'a CsvOptions,
+    marks: Marks,
+}
+
+impl<'a, S: Iterator<Item = &'a Span> + Clone> Fields<'a, S> {
+    /// The values; `None` if there is a field that is none of the type.
+    fn read(self, data_type: &DataType, rows: usize) -> Option<ArrayRef> {
+        match data_type {
+            DataType::Boolean => self.booleans(rows),
+            DataType::Int64 => self.each::<Int64Type>(rows, data_type, integer),
+            DataType::Float64 => self.each::<Float64Type>(rows, data_type, float),
+            DataType::Date32 => self.each::<Date32Type>(rows, data_type, |field| {
+                moment::parse(field).filter(|moment| moment.is_date).map(|moment| moment.days)
+            }),
+            DataType::Decimal128(..) => self.each::<Decimal128Type>(rows, data_type, |field| {
+                std::str::from_utf8(field).ok()?.parse().ok()
+            }),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                self.each::<TimestampMicrosecondType>(rows, data_type, |field| {
+                    moment::parse(field).map(|moment| moment.in_micros())
+                })
+            }
+            DataType::Timestamp(..) => {
+                self.each::<TimestampNanosecondType>(rows, data_type, |field| {
+                    moment::parse(field).and_then(|moment| moment.in_nanos())
+                })
+            }
+            _ => self.texts(rows),
+        }
+    }
+
+    /// The field, `None` where it is NULL for a column that is not of text.
+    #[inline]
+    fn field(&self, span: Span) -> Option<&'a [u8]> {
+        let field = &self.text.as_bytes()[span.range()];
+        let is_null = field.is_empty() || (!span.is_quoted() && self.options.is_null(field));
+        (!is_null).then_some(field)
+    }
+
+    fn each<T: ArrowPrimitiveType>(
+        self,
+        rows: usize,
+        data_type: &DataType,
+        read: impl Fn(&[u8]) -> Option<T::Native>,
+    ) -> Option<ArrayRef> {
+        let builder = PrimitiveBuilder::<T>::with_capacity(rows);
+        let mut builder = builder.with_data_type(data_type.clone());
+        for span in self.spans.clone() {
+            match self.field(*span) {
+                None => builder.append_null(),
+                Some(field) => builder.append_value(read(field).or_else(|| read(trimmed(field)))?),
+            }
+        }
+        Some(Arc::new(builder.finish()))
+    }
+
+    fn booleans(self, rows: usize) -> Option<ArrayRef> {
+        let mut builder = BooleanBuilder::with_capacity(rows);
+        for span in self.spans.clone() {
+            match self.field(*span) {
+                None => builder.append_null(),
+                Some(field) => builder.append_value(boolean(field)?),
+            }
+        }
+        Some(Arc::new(builder.finish()))
+    }
+
+    fn texts(self, rows: usize) -> Option<ArrayRef> {
+        let bytes = self.spans.clone().map(|span| span.range().len()).sum();
+        let mut builder = StringBuilder::with_capacity(rows, bytes);
+        for span in self.spans.clone() {
+            let field = self.text.get(span.range())?;
+            if span.is_doubled() {
+                let quote = char::from(self.marks.quote?);
+                builder.append_value(field.replace(&format!("{quote}{quote}"), &quote.to_string()));
+            } else if !span.is_quoted() && self.options.is_null(field.as_bytes()) {
+                builder.append_null();
+            } else {
+                builder.append_value(field);
+            }
+        }
+        Some(Arc::new(builder.finish()))
+    }
+}
+
+/// Digits, as many as a word holds, by hand; all else as the standard library reads it.
+#[inline]
+fn integer(field: &[u8]) -> Option<i64> {
+    let digits = field.strip_prefix(b"-").unwrap_or(field);
+    if digits.is_empty() || digits.len() > 18 {
+        return std::str::from_utf8(field).ok()?.parse().ok();
+    }
+    let mut value = 0_i64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    Some(if digits.len() == field.len() { value } else { -value })
+}
+
+/// The powers of ten that a double holds exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// The nearest double. Where digits and power of ten are doubles themselves, their quotient is
+/// (W. D. Clinger, "How to read floating point numbers accurately", 1990); all else is left to the
+/// standard library.
+#[inline]
+fn float(field: &[u8]) -> Option<f64> {
+    let unsigned = field.strip_prefix(b"-").unwrap_or(field);
+    let (mut value, mut digits, mut point) = (0_u64, 0, None);
+    for (index, byte) in unsigned.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                value = value.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+                digits += 1;
+            }
+            b'.' if point.is_none() => point = Some(index),
+            _ => return std::str::from_utf8(field).ok()?.parse().ok(),
+        }
+    }
+    let decimals = point.map_or(0, |point| unsigned.len() - point - 1);
+    if digits == 0 || digits > 18 || value > 1 << 53 || decimals > 22 {
+        return std::str::from_utf8(field).ok()?.parse().ok();
+    }
+    let value = value as f64 / TENS[decimals];
+    Some(if unsigned.len() == field.len() { value } else { -value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_the_standard_library_does() {
+        let texts = [
+            "0",
+            "-0",
+            "-0.0",
+            "1.",
+            ".5",
+            "-.5",
+            "21.68",
+            "9007199254740993",
+            "0.1",
+            "1e5",
+            "nan",
+            "9007199254740992.0",
+            "0.00000000000000000001234567",
+            "123456789012345678",
+            "-inf",
+            "1.7976931348623157e308",
+            "0.30000000000000004",
+            "123456.789012345678",
+        ];
+        for text in texts {
+            let expected: f64 = text.parse().expect("a float");
+            let found = float(text.as_bytes()).expect("a float");
+            assert_eq!(found.to_bits(), expected.to_bits(), "{text}");
+        }
+        for text in ["-9223372036854775808", "9223372036854775807", "-1", "0", "-0"] {
+            assert_eq!(integer(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        for text in ["", "-", "1.5", "x", "1x"] {
+            assert_eq!(integer(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(float(b"."), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! CSV and TSV files as a [`Source`]: one or many, with one schema, of types that hold every value.
+//!
+//! ```text
+//!   CsvSurvey::open --pieces, looked through by anybody--> finish --> CsvSource --fetch, decode--> batches
+//!     headers          records, kinds of fields                        rows and types are known
+//! ```
+//!
+//! Text says neither how many rows it has nor what types, so each file is looked through once before
+//! it is read. In return types are those of all rows, what is wrong with a file is told before a query
+//! begins, and a file is read by as many tasks as a Parquet file.
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | `options` | what separates and quotes? |
+//! | `records` | where do records and fields begin and end? |
+//! | `kinds`, `moment` | what could a field be, and which type holds a column? |
+//! | `file`, `window`, `header` | what is in a file, and what are its columns called? |
+//! | `survey`, `source_file` | where are the rows? |
+//! | `flaw` | what is wrong with a line, and with which? |
+//! | `units`, `decode` | what is read at once, and what becomes of it? |
+
+mod decode;
+mod file;
+mod flaw;
+mod header;
+mod kinds;
+mod moment;
+mod options;
+mod records;
+mod source_file;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod units;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use bytes::Bytes;
+use dframe_core::{Budget, CancelToken, Error, Fetched, Result};
+use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
+
+pub use options::CsvOptions;
+
+use crate::paths;
+use decode::{UnitBatches, Wanted};
+use file::TextFile;
+use header::Header;
+use kinds::Kinds;
+use source_file::SourceFile;
+use survey::{Findings, Grain, Look, Piece, Surveyed};
+
+/// CSV files, scanned as one table.
+///
+/// Columns are matched by name; a column that a file lacks is NULL there. The type of a column holds
+/// the values of all files.
+#[derive(Debug)]
+pub struct CsvSource {
+    files: Vec<SourceFile>,
+    options: CsvOptions,
+    schema: SchemaRef,
+    rows: u64,
+}
+
+/// CSV files that are being looked through, piece by piece.
+#[derive(Debug)]
+pub struct CsvSurvey {
+    files: Vec<Surveyed>,
+    pieces: Vec<(usize, Piece)>,
+    options: CsvOptions,
+}
+
+/// What has been found in a piece.
+#[derive(Clone, Debug)]
+pub struct PieceSurvey(Option<Findings>);
+
+impl CsvSurvey {
+    /// Opens files, directories (searched for `*.csv` and `*.tsv`) and globs, and reads the headers.
+    ///
+    /// # Errors
+    /// A path that does not exist, or a header that is none.
+    pub fn open(paths: &[String], options: &CsvOptions, budget: &Budget) -> Result<Self> {
+        Self::open_with(paths, options, budget, Grain::of)
+    }
+
+    fn open_with(
+        paths: &[String],
+        options: &CsvOptions,
+        budget: &Budget,
+        grain: impl Fn(u64) -> Grain,
+    ) -> Result<Self> {
+        options.check()?;
+        let mut survey = Self { files: vec![], pieces: vec![], options: options.clone() };
+        for path in paths::expand(paths, &paths::CSV)? {
+            let (file, start) = TextFile::open(path)?;
+            let header = Header::read(&file, start, options, budget)?;
+            let marks = options.marks(file.usual_delimiter());
+            let grain = grain(file.length);
+            let surveyed = Surveyed { file, header, marks, grain };
+            let index = survey.files.len();
+            survey.pieces.extend(surveyed.pieces().into_iter().map(|piece| (index, piece)));
+            survey.files.push(surveyed);
+        }
+        Ok(survey)
+    }
+
+    /// The bytes that [`CsvSurvey::look_through`] holds.
+    pub const PIECE_MEMORY: usize = survey::GUESS_BYTES_MAX;
+
+    /// The number of pieces.
+    pub fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Looks through a piece. Waits for the disk and computes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or `cancel` is cancelled. What is wrong with records is told by
+    /// [`CsvSurvey::finish`].
+    pub fn look_through(&self, piece: usize, cancel: &CancelToken) -> Result<PieceSurvey> {
+        let (file, piece) = self.pieces[piece];
+        // Who calls has claimed what is held.
+        self.look(file, cancel, &Budget::unlimited()).guess(piece).map(PieceSurvey)
+    }
+
+    fn look<'a>(&'a self, file: usize, cancel: &'a CancelToken, budget: &'a Budget) -> Look<'a> {
+        Look { surveyed: &self.files[file], options: &self.options, budget, cancel }
+    }
+
+    /// The source, made of what was found in each piece, in order.
+    ///
+    /// # Errors
+    /// The first record of the files that is none; files without a column.
+    pub fn finish(
+        &self,
+        found: Vec<PieceSurvey>,
+        cancel: &CancelToken,
+        budget: &Budget,
+    ) -> Result<CsvSource> {
+        let mut found = self.pieces.iter().zip(found).peekable();
+        let mut files = Vec::with_capacity(self.files.len());
+        for index in 0..self.files.len() {
+            let mut of_file = Vec::new();
+            while let Some(((_, piece), look)) = found.next_if(|((file, _), _)| *file == index) {
+                of_file.push((*piece, look.0));
+            }
+            files.push(SourceFile::join(&self.look(index, cancel, budget), of_file)?);
+        }
+        let schema = unite(&mut files);
+        if schema.fields().is_empty() {
+            return Err(Error::invalid_data("there are no columns: the file is empty")
+                .file(&files[0].file.path)
+                .remedy("a CSV file has a line that names its columns"));
+        }
+        let rows = files.iter().map(|file| file.rows).sum();
+        Ok(CsvSource { files, options: self.options.clone(), schema, rows })
+    }
+}
+
+/// The columns of all files, in the order of their appearance; tells the files where they have them.
+fn unite(files: &mut [SourceFile]) -> SchemaRef {
+    let mut columns: Vec<(String, Kinds)> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for file in files.iter() {
+        for (name, kinds) in file.header.names.iter().zip(&file.kinds) {
+            let index = *known.entry(name.clone()).or_insert_with(|| {
+                columns.push((name.clone(), Kinds::NONE));
+                columns.len() - 1
+            });
+            columns[index].1 = columns[index].1 | *kinds;
+        }
+    }
+    for file in files.iter_mut() {
+        file.places = vec![None; columns.len()];
+        for (place, name) in file.header.names.iter().enumerate() {
+            file.places[known[name]] = Some(place);
+        }
+    }
+    let field = |(name, kinds): (String, Kinds)| Field::new(name, kinds.data_type(), true);
+    Arc::new(Schema::new(columns.into_iter().map(field).collect::<Vec<_>>()))
+}
+
+impl CsvSource {
+    /// Opens files, and looks through them on the caller's thread.
+    ///
+    /// # Errors
+    /// As [`CsvSurvey::open`] and [`CsvSurvey::finish`].
+    pub fn open(paths: &[String], options: &CsvOptions) -> Result<Self> {
+        let survey = CsvSurvey::open(paths, options, &Budget::unlimited())?;
+        let cancel = CancelToken::new();
+        let found = (0..survey.piece_count()).map(|piece| survey.look_through(piece, &cancel));
+        survey.finish(found.collect::<Result<_>>()?, &cancel, &Budget::unlimited())
+    }
+
+    fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
+        let file = self.files.get(unit.file as usize);
+        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+    }
+
+    fn wanted(&self, file: &SourceFile, request: &ScanRequest) -> Result<Wanted> {
+        let schema = Arc::new(self.schema.project(&request.projection)?);
+        let places = request.projection.iter().map(|column| file.places[*column]).collect();
+        let file_columns = file.header.names.len();
+        Ok(Wanted { schema, places, file_columns, batch: units::batch_size(request) })
+    }
+}
+
+impl Source for CsvSource {
+    fn name(&self) -> String {
+        let first = self.files[0].file.path.display();
+        match self.files.len() {
+            1 => first.to_string(),
+            count => format!("{first} and {} more", count - 1),
+        }
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn statistics(&self) -> Statistics {
+        let bytes = self.files.iter().map(|file| file.file.length).sum();
+        Statistics { rows: Some(self.rows), bytes: Some(bytes) }
+    }
+
+    fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {
+        Ok(units::partitions(self, request))
+    }
+
+    fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {
+        if request.projection.is_empty() {
+            return Ok(Fetched::default());
+        }
+        let file = self.file(unit)?;
+        let text = units::unit_text(file, unit)?.bytes;
+        let bytes = file.file.read(text.start, text.end)?;
+        Ok(Fetched { ranges: vec![(text.start, bytes)] })
+    }
+
+    fn decode(
+        self: Arc<Self>,
+        unit: &ScanUnit,
+        fetched: Fetched,
+        request: &ScanRequest,
+    ) -> Result<ScannedBatches> {
+        let file = self.file(unit)?;
+        let text = fetched.ranges.into_iter().next();
+        Ok(Box::new(UnitBatches {
+            file: file.file.clone(),
+            options: self.options.clone(),
+            marks: file.marks,
+            wanted: self.wanted(file, request)?,
+            text: text.map_or_else(Bytes::new, |(_, bytes)| bytes),
+            at: 0,
+            position: unit.position,
+            skip: units::unit_text(file, unit)?.skip,
+            remaining: unit.row_count(),
+        }))
+    }
+}
