@@ -27,6 +27,7 @@ pub fn write_all(folder: &Path) {
     extreme(folder);
     typed(folder);
     several(folder);
+    text(folder);
 }
 
 /// Writes `rows` with row groups of `row_group` rows.
@@ -350,4 +351,35 @@ fn several(folder: &Path) {
     );
     std::fs::write(folder.join("parts/_SUCCESS"), "").unwrap();
     std::fs::write(folder.join("parts/.hidden.parquet"), "not parquet").unwrap();
+}
+
+/// CSV files: one that has all that is allowed, and some that are at fault.
+fn text(folder: &Path) {
+    let csv = folder.join("csv");
+    std::fs::create_dir_all(csv.join("parts")).unwrap();
+    let files: [(&str, &[u8]); 13] = [
+        (
+            "stocks.csv",
+            b"symbol,date,price,volume\nMSFT,2000-01-01,39.81,100\nAMZN,2000-01-01,64.56,\n\
+              MSFT,2000-02-01,36.35,50\nIBM,2000-02-01,NaN,0\n\"\",2000-03-01,1,7\n",
+        ),
+        (
+            "quoted.csv",
+            b"\xef\xbb\xbfid,\"the \"\"text\"\"\"\r\n1,\"two\nlines, one field\"\r\n2,\"\"\r\n3,\r\n",
+        ),
+        ("places.tsv", b"code\tname\n01234\tHere\n99999\tThere, too\n"),
+        ("semicolons.txt", b"# made by hand\n1;NA\n2;x\n"),
+        ("late.csv", b"n,k\n1,a\n2,b\n2.5,c\n"),
+        ("ragged.csv", b"a,b,c\n1,2,3\n\n4,5\n"),
+        ("unclosed.csv", b"a,b\n1,\"x\n2,y\n"),
+        ("latin1.csv", b"name,n\nJos\xe9,1\n"),
+        ("empty.csv", b""),
+        ("header.csv", b"a,b\n"),
+        ("parts/1.csv", b"n,k\n1,a\n2,b\n"),
+        ("parts/2.csv", b"k,n,extra\nc,2.5,true\n"),
+        ("parts/3.tsv", b"k\tn\nd\t\n"),
+    ];
+    for (name, text) in files {
+        std::fs::write(csv.join(name), text).unwrap();
+    }
 }

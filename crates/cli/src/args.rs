@@ -19,10 +19,11 @@ use crate::command::{
     Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot, Resample,
     Sample, Schema, Select, Sort, Tail, Unpivot, Window,
 };
+use crate::reading::ReadingArgs;
 
 /// Query files larger than memory with a few words
 ///
-/// Reads Parquet files (one, many, directories, globs), computes on all cores inside a memory limit,
+/// Reads Parquet and CSV files (one, many, directories, globs), computes on all cores inside a memory limit,
 /// and spills to disk what does not fit. Expressions are SQL, as DuckDB reads them.
 #[derive(Debug, Parser)]
 #[command(name = "dframe", version, max_term_width = 100)]
@@ -158,9 +159,12 @@ pub enum ErrorFormat {
 /// The files that are read.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Parquet files, directories of them, or globs; `-` is standard input
+    /// Parquet or CSV files, directories of them, or globs; `-` is standard input
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<String>,
+    /// How they are read.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
 }
 
 /// Where the result goes.

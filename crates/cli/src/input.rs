@@ -8,10 +8,12 @@ use std::io::{Read, Write, stdin};
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 
+use dframe::prelude::{LazyFrame, Session};
 use dframe::size::format_bytes;
-use dframe::{CancelToken, Error, ErrorKind, Result};
+use dframe::{CancelToken, Error, ErrorKind, InputFormat, Result};
 
 use crate::args::InputArgs;
+use crate::reading::ReadingArgs;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -51,6 +53,17 @@ impl Input {
         }
         Ok(input)
     }
+
+    /// The rows of the files.
+    ///
+    /// # Errors
+    /// They cannot be read, or are not what `reading` says.
+    pub fn scan(&self, session: &Session, reading: &ReadingArgs) -> Result<LazyFrame> {
+        match reading.format(&self.paths)? {
+            InputFormat::Parquet => session.scan_parquet(&self.paths),
+            InputFormat::Csv => session.scan_csv_with(&self.paths, &reading.csv()),
+        }
+    }
 }
 
 /// Standard input itself if it is a file, else a copy of it.
@@ -60,7 +73,7 @@ fn seekable_stdin(room: CopyRoom<'_>, cancel: &CancelToken) -> Result<File> {
     let mut source = File::from(owned);
     if std::io::IsTerminal::is_terminal(&source) {
         return Err(Error::invalid_input("standard input is a terminal")
-            .remedy("redirect a parquet file to it, or name the file"));
+            .remedy("redirect a file to it, or name the file"));
     }
     if source.metadata().map_err(unreadable)?.is_file() {
         return Ok(source);

@@ -18,6 +18,7 @@ mod messages;
 mod output;
 mod progress;
 mod query;
+mod reading;
 mod signals;
 mod stats;
 

@@ -23,6 +23,7 @@ use crate::input::{CopyRoom, Input};
 use crate::messages::Messages;
 use crate::output::Output;
 use crate::progress::{RunProgress, Ticker, grouped};
+use crate::reading::ReadingArgs;
 use crate::stats;
 
 /// A memory limit from which freed memory is better kept than given back.
@@ -92,14 +93,14 @@ impl<'a> Query<'a> {
         let temp_dir = self.run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let room = CopyRoom { temp_dir: &temp_dir, limit: self.run.temp_limit };
         let input = Input::open(args, room, &self.context.cancel)?;
-        let frame = self.session.scan_parquet(&input.paths)?;
+        let frame = input.scan(&self.session, &args.reading)?;
         self.inputs.push(input);
         Ok(frame)
     }
 
     /// The rows of one table: a file, a directory or a glob.
-    pub fn scan_table(&mut self, table: &str) -> Result<LazyFrame> {
-        self.scan(&InputArgs { files: vec![table.to_string()] })
+    pub fn scan_table(&mut self, table: &str, reading: &ReadingArgs) -> Result<LazyFrame> {
+        self.scan(&InputArgs { files: vec![table.to_string()], reading: reading.clone() })
     }
 
     /// Whether the result is printed as a table.

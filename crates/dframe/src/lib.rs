@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # The words
-//! - [`scan_parquet`] makes a [`LazyFrame`] of paths, directories or globs; [`Session`] does so within
+//! - [`scan_parquet`] and [`scan_csv`] make a [`LazyFrame`] of paths, directories or globs; [`Session`] does so within
 //!   limits of your own: [memory](SessionBuilder::memory_limit), [threads](SessionBuilder::threads),
 //!   [temp directory](SessionBuilder::temp_dir).
 //! - Frames are made of frames: [`filter`](LazyFrame::filter), [`select`](LazyFrame::select),
@@ -43,6 +43,7 @@
 
 mod batches;
 mod columns;
+mod csv;
 mod data_frame;
 mod describe;
 mod frame;
@@ -71,6 +72,7 @@ pub use dframe_expr::Closed;
 pub use dframe_expr::aggregate;
 pub use dframe_io as io;
 pub use dframe_io::sink::Format;
+pub use dframe_io::{CsvOptions, InputFormat};
 pub use dframe_plan as plan;
 pub use dframe_runtime as runtime;
 pub use dframe_runtime::tasks;
@@ -93,6 +95,26 @@ pub use time_windows::{GroupByDynamic, Label};
 /// A path that does not exist, a file that is no Parquet file, or files whose schemas conflict.
 pub fn scan_parquet(paths: impl IntoPaths) -> Result<LazyFrame> {
     Session::of_process().scan_parquet(paths)
+}
+
+/// A frame over one or more CSV files: paths, directories and globs, in the session of
+/// [`scan_parquet`]. [`Session::scan_csv_with`] takes other delimiters and quotes.
+///
+/// ```
+/// use dframe::prelude::*;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("stocks.csv");
+/// std::fs::write(&path, "symbol,price\nMSFT,39.81\nAMZN,64.56\nMSFT,36.35\n")?;
+/// let stocks = scan_csv(&*path)?.filter(col("price").lt(50)).collect()?;
+/// assert_eq!(stocks.num_rows(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// A path that does not exist, or a record that is none: file, line and column are named.
+pub fn scan_csv(paths: impl IntoPaths) -> Result<LazyFrame> {
+    Session::of_process().scan_csv(paths)
 }
 
 /// The programs of the README and the user guide, compiled.

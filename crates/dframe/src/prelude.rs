@@ -5,10 +5,10 @@ pub use crate::data_frame::DataFrame;
 pub use crate::frame::LazyFrame;
 pub use crate::group_by::GroupBy;
 pub use crate::join::JoinBuilder;
-pub use crate::scan_parquet;
 pub use crate::session::Session;
 pub use crate::stats::RunStats;
 pub use crate::time_windows::{GroupByDynamic, Label};
+pub use crate::{scan_csv, scan_parquet};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
 pub use dframe_expr::window::{
@@ -19,5 +19,6 @@ pub use dframe_expr::{
     Closed, Expr, Interpolation, SortKey, call, coalesce, col, corr, count_all, covar, greatest,
     least, len, lit, null, when,
 };
+pub use dframe_io::CsvOptions;
 pub use dframe_io::sink::Format;
 pub use dframe_plan::node::{AsofDirection, JoinKind};

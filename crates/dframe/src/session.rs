@@ -13,10 +13,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
-use dframe_io::{ParquetSource, SinkOptions};
+use dframe_io::{CsvOptions, ParquetSource, SinkOptions};
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
 
+use crate::csv;
 use crate::frame::LazyFrame;
 use crate::observers::Observers;
 use crate::paths::IntoPaths;
@@ -84,6 +85,39 @@ impl Session {
     /// A path that does not exist, a file that is no Parquet file, or files whose schemas conflict.
     pub fn scan_parquet(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
         Ok(self.scan(Arc::new(ParquetSource::open(&paths.into_paths())?)))
+    }
+
+    /// A frame over one or more CSV files: paths, directories and globs.
+    ///
+    /// # Errors
+    /// As [`Session::scan_csv_with`].
+    pub fn scan_csv(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
+        self.scan_csv_with(paths, &CsvOptions::default())
+    }
+
+    /// A frame over one or more files of text with a delimiter between fields.
+    ///
+    /// The files are looked through at once, on all threads of the session, to know their types and
+    /// rows; they are read again when a query runs.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("stocks.csv");
+    /// std::fs::write(&path, "symbol;date;price\nMSFT;2000-01-01;39.81\nMSFT;2000-02-01;36.35\n")?;
+    /// let session = Session::builder().threads(2).build()?;
+    /// let stocks = session.scan_csv_with(&*path, &CsvOptions::default().delimiter(b';'))?;
+    /// let means = stocks.group_by(["symbol"]).agg([col("price").mean()]).collect()?;
+    /// assert_eq!(means.num_rows(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A path that does not exist, options that contradict each other, a record that is none: file,
+    /// line and column are named.
+    pub fn scan_csv_with(&self, paths: impl IntoPaths, options: &CsvOptions) -> Result<LazyFrame> {
+        Ok(self.scan(Arc::new(csv::open(self, &paths.into_paths(), options)?)))
     }
 
     /// A frame over any source.

@@ -8,6 +8,7 @@ use dframe::{Error, ErrorKind, Result};
 
 use crate::args::{OutputArgs, RunArgs, row_count, some_text};
 use crate::query::{Context, Query, joined};
+use crate::reading::ReadingArgs;
 
 /// Pair the rows of two tables whose keys are equal
 ///
@@ -23,12 +24,15 @@ use crate::query::{Context, Query, joined};
       --right-on id --how left
 "#)]
 pub struct Join {
-    /// The left table: a Parquet file, a directory of them, or a glob
+    /// The left table: a Parquet or CSV file, a directory of them, or a glob
     #[arg(value_name = "LEFT")]
     left: String,
     /// The right table, likewise
     #[arg(value_name = "RIGHT")]
     right: String,
+    /// How they are read.
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Keys that both have: "ticker, day"
     #[arg(long, value_name = "COLS", allow_hyphen_values = true, value_parser = some_text)]
     #[arg(conflicts_with_all = ["left_on", "right_on"])]
@@ -137,8 +141,8 @@ impl How {
 /// Joins.
 pub fn run(args: &Join, context: &Context) -> Result<()> {
     let mut query = Query::new(&args.run, &args.output, context)?;
-    let left = query.scan_table(&args.left)?;
-    let right = query.scan_table(&args.right)?;
+    let left = query.scan_table(&args.left, &args.reading)?;
+    let right = query.scan_table(&args.right, &args.reading)?;
     let (of_left, of_right) = (left.schema()?, right.schema()?);
     let qualified = |expr: Expr| qualify(expr, &of_left, &of_right);
     let builder = with_keys(&mut query, left, right, args)?;

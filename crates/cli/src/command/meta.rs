@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
 use clap::Args;
-use dframe::Result;
 use dframe::expr::type_name;
 use dframe::io::{ColumnMeta, FileMeta, ParquetSource, RowGroupMeta, SinkOptions};
+use dframe::{Error, InputFormat, Result};
 
 use crate::args::{InputArgs, OutputArgs};
 use crate::input::{CopyRoom, Input};
@@ -40,6 +40,10 @@ pub fn run(args: &Meta, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
     let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
     let input = Input::open(&args.input, room, &context.cancel)?;
+    if args.input.reading.format(&input.paths)? != InputFormat::Parquet {
+        return Err(Error::unsupported("only Parquet files say something of themselves")
+            .remedy("use `dframe schema` and `dframe count` for other files"));
+    }
     let source = ParquetSource::open(&input.paths)?;
     let batch = match (args.columns, args.row_groups) {
         (true, _) => columns(&source.describe_files()?)?,

@@ -16,7 +16,7 @@ use crate::query::Context;
 /// Show column names and types
 ///
 /// Types are those to cast to. Of several files, the columns of all, each with the widest type any file
-/// has. Reads the footers only.
+/// has. Reads the footers of Parquet files only; CSV files are looked through to the end.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   dframe schema data/flights.parquet
@@ -35,7 +35,7 @@ pub fn run(args: &Schema, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
     let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
     let input = Input::open(&args.input, room, &context.cancel)?;
-    let schema = Session::default().scan_parquet(&input.paths)?.schema()?;
+    let schema = input.scan(&Session::default(), &args.input.reading)?.schema()?;
     let fields = schema.fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
     let types = fields.iter().map(|field| type_name(field.data_type()));

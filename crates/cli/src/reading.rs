@@ -1,0 +1,71 @@
+//! The flags that say how files are read: their format, and how text is cut into fields.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use dframe::{CsvOptions, InputFormat, Result};
+
+/// How files are read.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Input")]
+pub struct ReadingArgs {
+    /// Format of the files [default: by their extension]
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    input_format: Option<InputFormat>,
+    /// What separates the fields of a CSV file, such as ';' or '\t' [default: ',', a tab in .tsv files]
+    #[arg(long, value_name = "CHAR", value_parser = mark)]
+    delimiter: Option<Mark>,
+    /// What fields of a CSV file are put in that hold a delimiter or line break; '' for nothing
+    #[arg(long, value_name = "CHAR", default_value = "\"", value_parser = mark)]
+    quote: Mark,
+    /// The first line of a CSV file is a row: columns are called column0, column1, ...
+    #[arg(long)]
+    no_header: bool,
+    /// Lines of a CSV file that begin with this are left out
+    #[arg(long, value_name = "CHAR", value_parser = mark)]
+    comment: Option<Mark>,
+    /// Text that stands for NULL in a CSV file, such as NA, as an empty field does; may be repeated
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    null: Vec<String>,
+}
+
+impl ReadingArgs {
+    /// The format of the files.
+    ///
+    /// # Errors
+    /// The files have different ones.
+    pub fn format(&self, paths: &[String]) -> Result<InputFormat> {
+        match self.input_format {
+            Some(format) => Ok(format),
+            None => InputFormat::of(paths),
+        }
+    }
+
+    /// How CSV files are read.
+    pub fn csv(&self) -> CsvOptions {
+        let mut options = CsvOptions::default().quote(self.quote.0).has_header(!self.no_header);
+        if let Some(Mark(Some(delimiter))) = self.delimiter {
+            options = options.delimiter(delimiter);
+        }
+        if let Some(Mark(comment)) = self.comment {
+            options = options.comment(comment);
+        }
+        self.null.iter().fold(options, |options, text| options.null(text))
+    }
+}
+
+/// A character, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark(Option<u8>);
+
+fn mark(text: &str) -> Result<Mark, String> {
+    match text.as_bytes() {
+        [] => Ok(Mark(None)),
+        b"\\t" | b"tab" => Ok(Mark(Some(b'\t'))),
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Ok(Mark(Some(*byte))),
+        _ => Err("write one ASCII character, or \\t for a tab".into()),
+    }
+}
+
+fn format_parser() -> impl TypedValueParser<Value = InputFormat> {
+    PossibleValuesParser::new(["parquet", "csv"]).try_map(|name| name.parse::<InputFormat>())
+}
