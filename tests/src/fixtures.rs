@@ -3,6 +3,7 @@
 //! They are made by code, so that what is odd about a file can be read, and the same every time.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use arrow::array::{
     UInt16Array, UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use flate2::write::GzEncoder;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -382,4 +384,20 @@ fn text(folder: &Path) {
     for (name, text) in files {
         std::fs::write(csv.join(name), text).unwrap();
     }
+    packed(&csv.join("packed"));
+}
+
+/// Compressed CSV files: of two members, of one, and cut off.
+fn packed(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let gzip = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let members = [gzip(b"n,k\n1,\"a\n"), gzip(b"a\"\n2,b\n")].concat();
+    std::fs::write(folder.join("1.csv.gz"), members).unwrap();
+    let zstd = zstd::encode_all(&b"n\tk\n2.5\tc\n"[..], 1).unwrap();
+    std::fs::write(folder.join("2.tsv.zst"), &zstd).unwrap();
+    std::fs::write(folder.join("../cut.csv.zst"), &zstd[..zstd.len() - 3]).unwrap();
 }

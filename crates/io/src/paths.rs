@@ -13,17 +13,36 @@ pub(crate) struct Extensions {
     what: &'static str,
     /// In lower case.
     names: &'static [&'static str],
+    /// Extensions that may follow, in lower case.
+    packed: &'static [&'static str],
 }
 
-pub(crate) const PARQUET: Extensions = Extensions { what: "parquet", names: &["parquet", "parq"] };
-pub(crate) const CSV: Extensions = Extensions { what: "csv", names: &["csv", "tsv", "tab", "psv"] };
+pub(crate) const PARQUET: Extensions =
+    Extensions { what: "parquet", names: &["parquet", "parq"], packed: &[] };
+pub(crate) const CSV: Extensions = Extensions {
+    what: "csv",
+    names: &["csv", "tsv", "tab", "psv"],
+    packed: &["gz", "gzip", "zst", "zstd"],
+};
 
 impl Extensions {
     /// Whether a file is called like this.
     pub(crate) fn fit(&self, path: &Path) -> bool {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|text| self.names.iter().any(|name| text.eq_ignore_ascii_case(name)))
+        self.of(path).is_some()
     }
+
+    /// Which of these extensions a file has.
+    pub(crate) fn of(&self, path: &Path) -> Option<&'static str> {
+        let last = known(path, self.names);
+        last.or_else(|| {
+            known(path, self.packed).and_then(|_| known(Path::new(path.file_stem()?), self.names))
+        })
+    }
+}
+
+fn known(path: &Path, names: &[&'static str]) -> Option<&'static str> {
+    let extension = path.extension()?.to_str()?;
+    names.iter().copied().find(|name| extension.eq_ignore_ascii_case(name))
 }
 
 /// The files that `paths` name, in the order given; directories and globs in the order of names.

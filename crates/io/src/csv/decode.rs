@@ -18,14 +18,16 @@ use arrow::datatypes::{
     TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
 };
 use bytes::Bytes;
-use dframe_core::{Error, Result};
+use dframe_core::{Budget, Error, Result};
 use dframe_plan::ScannedBatch;
 
 use super::file::TextFile;
 use super::kinds::{boolean, trimmed};
 use super::moment;
 use super::options::CsvOptions;
-use super::records::{Marks, Next, Span, Splitter};
+use super::records::{Marks, Next, Span, Splitter, TEXT_BYTES_MAX};
+use super::source_file::SourceFile;
+use super::window::{Filled, Window};
 
 /// What to make of a unit.
 #[derive(Clone, Debug)]
@@ -37,6 +39,13 @@ pub(super) struct Wanted {
     /// The columns of the file.
     pub(super) file_columns: usize,
     pub(super) batch: BatchSize,
+}
+
+impl Wanted {
+    /// Whether the file has any of the columns.
+    pub(super) fn has_text(&self) -> bool {
+        self.places.iter().any(Option::is_some)
+    }
 }
 
 /// Where a batch ends.
@@ -53,16 +62,62 @@ pub(super) struct UnitBatches {
     pub(super) options: CsvOptions,
     pub(super) marks: Marks,
     pub(super) wanted: Wanted,
-    /// The text of the unit; empty if no column is wanted.
-    pub(super) text: Bytes,
-    /// Where the next record begins.
-    pub(super) at: usize,
+    /// What is left of the text of the unit; nothing if no column is wanted.
+    pub(super) rest: Rest,
     /// The rows of the text that are before those of the unit.
     pub(super) skip: u64,
     /// The position of the next row.
     pub(super) position: u64,
     /// The rows not yet handed out.
     pub(super) remaining: u64,
+}
+
+/// What is left of a text.
+pub(super) enum Rest {
+    /// All of it.
+    Whole { bytes: Bytes, at: usize },
+    /// As much as has been decompressed.
+    Packed(Box<Window>),
+}
+
+impl Rest {
+    /// The rows of a compressed file.
+    pub(super) fn unpacked(file: &SourceFile) -> Result<Self> {
+        // Who decodes has claimed what the unit said it would hold.
+        let budget = Budget::unlimited();
+        let window = Window::new(&file.file, file.header.rows_start, TEXT_BYTES_MAX, &budget)?;
+        Ok(Self::Packed(Box::new(window)))
+    }
+
+    fn text(&self) -> &[u8] {
+        match self {
+            Self::Whole { bytes, at } => &bytes[*at..],
+            Self::Packed(window) => window.text(),
+        }
+    }
+
+    /// Whether nothing comes after.
+    fn is_last(&self) -> bool {
+        match self {
+            Self::Whole { .. } => true,
+            Self::Packed(window) => window.is_last(),
+        }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        match self {
+            Self::Whole { at, .. } => *at += bytes,
+            Self::Packed(window) => window.advance(bytes),
+        }
+    }
+
+    /// Reads on; false if there is nothing more, or more than can be held.
+    fn fill(&mut self) -> Result<bool> {
+        match self {
+            Self::Whole { .. } => Ok(false),
+            Self::Packed(window) => Ok(!window.is_last() && window.fill()? == Filled::Yes),
+        }
+    }
 }
 
 impl Iterator for UnitBatches {
@@ -82,9 +137,9 @@ impl Iterator for UnitBatches {
 
 impl UnitBatches {
     fn step(&mut self) -> Result<ScannedBatch> {
-        let rows = match self.wanted.places.iter().all(Option::is_none) {
-            true => self.without_text()?,
-            false => self.with_text()?,
+        let rows = match self.wanted.has_text() {
+            true => self.with_text()?,
+            false => self.without_text()?,
         };
         let position = self.position;
         self.position += rows.num_rows() as u64;
@@ -100,8 +155,15 @@ impl UnitBatches {
 
     fn with_text(&mut self) -> Result<RecordBatch> {
         self.skip()?;
-        let split = self.split()?;
-        let text = std::str::from_utf8(&self.text[self.at..split.end]);
+        let mut split = self.split()?;
+        while split.rows == 0 {
+            self.rest.advance(split.end);
+            if !self.rest.fill()? {
+                return Err(self.file.changed());
+            }
+            split = self.split()?;
+        }
+        let text = std::str::from_utf8(&self.rest.text()[..split.end]);
         let text = text.map_err(|_| self.file.changed())?;
         let mut column = 0;
         let batch = self.assemble(split.rows, |place, data_type| {
@@ -113,7 +175,7 @@ impl UnitBatches {
             let fields = Fields { text, spans, options: &self.options, marks: self.marks };
             fields.read(data_type, split.rows).ok_or_else(|| self.file.changed())
         })?;
-        self.at = split.end;
+        self.rest.advance(split.end);
         Ok(batch)
     }
 
@@ -135,39 +197,57 @@ impl UnitBatches {
 
     /// Goes to the first row of the unit.
     fn skip(&mut self) -> Result<()> {
-        let mut splitter = self.splitter();
-        let (mut fields, mut at) = (Vec::new(), self.at);
-        for _ in 0..self.skip {
-            match splitter.next(&mut fields) {
-                Next::Record { end, .. } => at = self.at + end,
-                Next::Open(_) => return Err(self.file.changed()),
+        while self.skip > 0 {
+            let (records, bytes) = self.records_before();
+            self.rest.advance(bytes);
+            self.skip -= records;
+            if self.skip > 0 && !self.rest.fill()? {
+                return Err(self.file.changed());
             }
         }
-        (self.at, self.skip) = (at, 0);
         Ok(())
     }
 
+    /// The number of records at hand, of those to be skipped, and where they end.
+    fn records_before(&self) -> (u64, usize) {
+        let mut splitter = self.splitter();
+        let (mut fields, mut records, mut bytes) = (Vec::new(), 0, 0);
+        while records < self.skip {
+            match splitter.next(&mut fields) {
+                Next::Record { end, .. } => (records, bytes) = (records + 1, end),
+                Next::Open(at) => return (records, at),
+            }
+        }
+        (records, bytes)
+    }
+
     fn splitter(&self) -> Splitter<'_> {
-        let splitter = Splitter::new(&self.text[self.at..], 0, self.marks, true);
+        let splitter = Splitter::new(self.rest.text(), 0, self.marks, self.rest.is_last());
         splitter.keeping_empty(self.wanted.file_columns == 1)
     }
 
-    /// The records of the next batch, from `self.at` on.
+    /// The records of the next batch: those at hand, none if none is whole.
     fn split(&self) -> Result<Split> {
         let places: Vec<usize> = self.wanted.places.iter().flatten().copied().collect();
         let rows_max = self.remaining.min(self.wanted.batch.rows as u64) as usize;
         let mut splitter = self.splitter();
-        let mut split = Split { rows: 0, columns: places.len(), end: self.at, spans: Vec::new() };
+        let mut split = Split { rows: 0, columns: places.len(), end: 0, spans: Vec::new() };
         split.spans.reserve(rows_max * places.len());
         let mut fields = Vec::with_capacity(self.wanted.file_columns);
-        while split.rows < rows_max && split.end - self.at < self.wanted.batch.bytes {
+        while split.rows < rows_max && split.end < self.wanted.batch.bytes {
             match splitter.next(&mut fields) {
                 Next::Record { end, fault: None, .. }
                     if fields.len() == self.wanted.file_columns =>
                 {
                     split.spans.extend(places.iter().map(|place| fields[*place]));
                     split.rows += 1;
-                    split.end = self.at + end;
+                    split.end = end;
+                }
+                Next::Open(at) if !self.rest.is_last() => {
+                    if split.rows == 0 {
+                        split.end = at;
+                    }
+                    break;
                 }
                 _ => return Err(self.file.changed()),
             }
@@ -182,7 +262,7 @@ struct Split {
     /// The columns of which there are spans, row by row.
     columns: usize,
     spans: Vec<Span>,
-    /// Where in the unit's text the next record begins.
+    /// Where in the text at hand the next record begins.
     end: usize,
 }
 

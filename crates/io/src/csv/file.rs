@@ -9,17 +9,23 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use dframe_core::{Error, Result};
 
-use crate::paths::unreadable;
+use super::packing::{HEAD_BYTES, Packing};
+use crate::paths::{CSV, unreadable};
 
 /// A file by its name and what it looked like.
 #[derive(Clone, Debug)]
 pub(super) struct TextFile {
     pub(super) path: PathBuf,
+    /// The bytes on disk.
     pub(super) length: u64,
+    pub(super) packing: Packing,
     modified: Option<SystemTime>,
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The text of a file, from some place on.
+pub(super) type TextReader = Box<dyn Read + Send>;
 
 impl TextFile {
     /// The file, and where its text begins.
@@ -29,28 +35,43 @@ impl TextFile {
     pub(super) fn open(path: PathBuf) -> Result<(Self, u64)> {
         let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
         let found = file.metadata().map_err(|error| unreadable(&path, error))?;
-        let this = Self { length: found.len(), modified: found.modified().ok(), path };
-        let mut head = [0; 4];
-        let count = read_some(&file, &mut head, 0).map_err(|error| this.failed(error))?;
-        match &head[..count] {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(this.foreign("is text in UTF-16")),
-            [0x1f, 0x8b, ..] => Err(this.foreign("is compressed with gzip")),
-            [0x28, 0xb5, 0x2f, 0xfd] => Err(this.foreign("is compressed with zstd")),
+        let (length, modified) = (found.len(), found.modified().ok());
+        let mut this = Self { path, length, packing: Packing::Plain, modified };
+        this.packing = Packing::of(&this.head(HEAD_BYTES)?);
+        let start = this.check_head()?;
+        Ok((this, start))
+    }
+
+    /// The first bytes of the text.
+    fn head(&self, count: usize) -> Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let text = self.reader(0)?;
+        text.take(count as u64).read_to_end(&mut head).map_err(|error| self.failed(error))?;
+        Ok(head)
+    }
+
+    /// Where the text begins: after a byte order mark.
+    fn check_head(&self) -> Result<u64> {
+        match self.head(4)?.as_slice() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                Err(Error::unsupported("the file is text in UTF-16")
+                    .file(&self.path)
+                    .remedy("convert it first, as with `iconv -f utf-16 -t utf-8`"))
+            }
             b"PAR1" => Err(Error::invalid_input("the file is parquet, and was to be read as CSV")
-                .file(&this.path)
+                .file(&self.path)
                 .remedy("leave the format out, or name files of one format")),
-            head if head.starts_with(BOM) => Ok((this, BOM.len() as u64)),
-            _ => Ok((this, 0)),
+            head if head.starts_with(BOM) => Ok(BOM.len() as u64),
+            _ => Ok(0),
         }
     }
 
-    fn foreign(&self, what: &str) -> Error {
-        Error::unsupported(format!("the file {what}"))
-            .file(&self.path)
-            .remedy("convert it to plain text in UTF-8 first")
+    /// Whether it can be read from any place.
+    pub(super) fn is_plain(&self) -> bool {
+        self.packing == Packing::Plain
     }
 
-    /// The text from `offset` on.
+    /// The text from `offset` on. Of a compressed file, what comes before is read, too.
     ///
     /// # Errors
     /// The file has changed.
@@ -60,7 +81,13 @@ impl TextFile {
         if found.len() != self.length || found.modified().ok() != self.modified {
             return Err(self.changed());
         }
-        Ok(TextReader { file, offset })
+        if self.is_plain() {
+            return Ok(Box::new(PlainReader { file, offset }));
+        }
+        let mut text = self.packing.unpacked(file).map_err(|error| self.failed(error))?;
+        let before = std::io::copy(&mut (&mut text).take(offset), &mut std::io::sink());
+        before.map_err(|error| self.failed(error))?;
+        Ok(text)
     }
 
     /// The bytes from `start` to `end`.
@@ -95,14 +122,20 @@ impl TextFile {
             .remedy("run the query again when nobody writes the file")
     }
 
+    /// The error for a read that the system or a decoder refused.
     pub(super) fn failed(&self, error: std::io::Error) -> Error {
-        Error::io("cannot read", error).file(&self.path)
+        match error.raw_os_error() {
+            None if !self.is_plain() => Error::invalid_data("the file cannot be decompressed")
+                .source(error)
+                .file(&self.path)
+                .remedy("check that it is whole, as with `gzip -t` or `zstd -t`"),
+            _ => Error::io("cannot read", error).file(&self.path),
+        }
     }
 
     /// What is between fields, by the file's name.
     pub(super) fn usual_delimiter(&self) -> u8 {
-        let extension = self.path.extension().and_then(|extension| extension.to_str());
-        match extension.map(str::to_ascii_lowercase).as_deref() {
+        match CSV.of(&self.path) {
             Some("tsv" | "tab") => b'\t',
             Some("psv") => b'|',
             _ => b',',
@@ -112,12 +145,12 @@ impl TextFile {
 
 /// Reads on from a place, whoever else reads the file.
 #[derive(Debug)]
-pub(super) struct TextReader {
+struct PlainReader {
     file: File,
     offset: u64,
 }
 
-impl Read for TextReader {
+impl Read for PlainReader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = read_some(&self.file, buffer, self.offset)?;
         self.offset += count as u64;

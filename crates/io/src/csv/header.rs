@@ -28,11 +28,10 @@ impl Header {
         budget: &Budget,
     ) -> Result<Self> {
         let marks = options.marks(file.usual_delimiter());
-        let mut window = Window::new(file.reader(start)?, start, TEXT_BYTES_MAX, budget)?;
+        let mut window = Window::new(file, start, TEXT_BYTES_MAX, budget)?;
         let mut fields = Vec::new();
-        let place = |error: Error| error.file(&file.path);
         loop {
-            if window.fill().map_err(place)? == Filled::TooLarge {
+            if window.fill()? == Filled::TooLarge {
                 let flaw = Flaw { offset: window.base(), what: What::TooLong };
                 return Err(flaw.error(file, &[]));
             }

@@ -12,13 +12,14 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `options` | what separates and quotes? |
-//! | `records` | where do records and fields begin and end? |
+//! | `records`, `block` | where do records and fields begin and end? |
 //! | `kinds`, `moment` | what could a field be, and which type holds a column? |
-//! | `file`, `window`, `header` | what is in a file, and what are its columns called? |
+//! | `file`, `packing`, `window`, `header` | what is in a file, and what are its columns called? |
 //! | `survey`, `source_file` | where are the rows? |
 //! | `flaw` | what is wrong with a line, and with which? |
 //! | `units`, `decode` | what is read at once, and what becomes of it? |
 
+mod block;
 mod decode;
 mod file;
 mod flaw;
@@ -26,6 +27,7 @@ mod header;
 mod kinds;
 mod moment;
 mod options;
+mod packing;
 mod records;
 mod source_file;
 mod survey;
@@ -45,7 +47,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 pub use options::CsvOptions;
 
 use crate::paths;
-use decode::{UnitBatches, Wanted};
+use decode::{Rest, UnitBatches, Wanted};
 use file::TextFile;
 use header::Header;
 use kinds::Kinds;
@@ -77,7 +79,7 @@ pub struct CsvSurvey {
 pub struct PieceSurvey(Option<Findings>);
 
 impl CsvSurvey {
-    /// Opens files, directories (searched for `*.csv` and `*.tsv`) and globs, and reads the headers.
+    /// Opens files, directories (searched for `*.csv` and `*.tsv`, compressed or not) and globs, and reads the headers.
     ///
     /// # Errors
     /// A path that does not exist, or a header that is none.
@@ -89,7 +91,7 @@ impl CsvSurvey {
         paths: &[String],
         options: &CsvOptions,
         budget: &Budget,
-        grain: impl Fn(u64) -> Grain,
+        grain: impl Fn(&TextFile) -> Grain,
     ) -> Result<Self> {
         options.check()?;
         let mut survey = Self { files: vec![], pieces: vec![], options: options.clone() };
@@ -97,7 +99,7 @@ impl CsvSurvey {
             let (file, start) = TextFile::open(path)?;
             let header = Header::read(&file, start, options, budget)?;
             let marks = options.marks(file.usual_delimiter());
-            let grain = grain(file.length);
+            let grain = grain(&file);
             let surveyed = Surveyed { file, header, marks, grain };
             let index = survey.files.len();
             survey.pieces.extend(surveyed.pieces().into_iter().map(|piece| (index, piece)));
@@ -234,6 +236,10 @@ impl Source for CsvSource {
             return Ok(Fetched::default());
         }
         let file = self.file(unit)?;
+        if !file.file.is_plain() {
+            // Decoding reads it: how much of the text that will be is not known before.
+            return Ok(Fetched::default());
+        }
         let text = units::unit_text(file, unit)?.bytes;
         let bytes = file.file.read(text.start, text.end)?;
         Ok(Fetched { ranges: vec![(text.start, bytes)] })
@@ -246,14 +252,18 @@ impl Source for CsvSource {
         request: &ScanRequest,
     ) -> Result<ScannedBatches> {
         let file = self.file(unit)?;
-        let text = fetched.ranges.into_iter().next();
+        let wanted = self.wanted(file, request)?;
+        let rest = match fetched.ranges.into_iter().next() {
+            Some((_, bytes)) => Rest::Whole { bytes, at: 0 },
+            None if wanted.has_text() => Rest::unpacked(file)?,
+            None => Rest::Whole { bytes: Bytes::new(), at: 0 },
+        };
         Ok(Box::new(UnitBatches {
             file: file.file.clone(),
             options: self.options.clone(),
             marks: file.marks,
-            wanted: self.wanted(file, request)?,
-            text: text.map_or_else(Bytes::new, |(_, bytes)| bytes),
-            at: 0,
+            wanted,
+            rest,
             position: unit.position,
             skip: units::unit_text(file, unit)?.skip,
             remaining: unit.row_count(),

@@ -1,12 +1,14 @@
 //! Cuts text into records and fields, by RFC 4180 with any delimiter.
 //!
 //! ```text
-//!   a,"b ""c""",d\r\n    delimiters, quotes and newlines are found eight bytes at a time
+//!   a,"b ""c""",d\r\n    delimiters, quotes and newlines are found 64 bytes at a time
 //!   ^ ^^         ^       a quote opens a field only where the field begins; elsewhere it is text
 //! ```
 //!
 //! Knows no types and no columns. A record that the text ends in is only a record if the text is the
 //! last of its file: otherwise it goes on in what is read next.
+
+use super::block;
 
 /// How fields are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,40 +260,37 @@ pub(super) fn first_record(text: &[u8], in_quotes: bool, marks: Marks) -> Option
 /// The places of delimiters, quotes and newlines.
 struct Specials<'a> {
     text: &'a [u8],
-    /// Where the word that `found` is about begins.
+    /// Where the block that `found` is about begins.
     base: usize,
-    /// The highest bit of each byte of the word that is special and not yet handed out.
+    /// A bit for each byte of the block that is special and not yet handed out.
     found: u64,
-    delimiters: u64,
-    quotes: u64,
+    /// The special bytes.
+    wanted: [u8; 3],
 }
 
-const EVERY: u64 = 0x0101_0101_0101_0101;
-const LOW: u64 = EVERY * 0x7f;
+/// The bytes that are looked at together.
+const BLOCK: usize = 64;
 
 impl<'a> Specials<'a> {
     fn new(text: &'a [u8], at: usize, marks: Marks) -> Self {
-        let delimiters = EVERY * u64::from(marks.delimiter);
-        let quotes = EVERY * u64::from(marks.quote.unwrap_or(marks.delimiter));
-        let mut specials = Self { text, base: at, found: 0, delimiters, quotes };
+        let wanted = [marks.delimiter, marks.quote.unwrap_or(marks.delimiter), b'\n'];
+        let mut specials = Self { text, base: at, found: 0, wanted };
         specials.look();
         specials
     }
 
+    #[inline]
     fn look(&mut self) {
         let rest = self.text.get(self.base..).unwrap_or_default();
-        let (word, valid) = match rest.first_chunk::<8>() {
-            Some(word) => (u64::from_le_bytes(*word), u64::MAX),
+        self.found = match rest.first_chunk::<BLOCK>() {
+            Some(block) => block::places(block, self.wanted),
             None => {
-                let mut word = [0; 8];
-                word[..rest.len()].copy_from_slice(rest);
+                let mut block = [0; BLOCK];
+                block[..rest.len()].copy_from_slice(rest);
                 // Bytes beyond the text are none, whatever the marks are.
-                (u64::from_le_bytes(word), (1 << (8 * rest.len())) - 1)
+                block::places(&block, self.wanted) & ((1 << rest.len()) - 1)
             }
         };
-        let newlines = EVERY * u64::from(b'\n');
-        let hits = equal(word, self.delimiters) | equal(word, newlines) | equal(word, self.quotes);
-        self.found = hits & valid;
     }
 }
 
@@ -301,23 +300,16 @@ impl Iterator for Specials<'_> {
     #[inline]
     fn next(&mut self) -> Option<usize> {
         while self.found == 0 {
-            self.base += 8;
+            self.base += BLOCK;
             if self.base >= self.text.len() {
                 return None;
             }
             self.look();
         }
-        let at = self.base + (self.found.trailing_zeros() / 8) as usize;
+        let at = self.base + self.found.trailing_zeros() as usize;
         self.found &= self.found - 1;
         Some(at)
     }
-}
-
-/// The highest bit of each byte in which both words are equal; exact, without carries between bytes.
-#[inline]
-fn equal(word: u64, pattern: u64) -> u64 {
-    let differ = word ^ pattern;
-    !(((differ & LOW) + LOW) | differ | LOW)
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@
 //! wrong guess costs time and nothing else. Knows nothing of threads: pieces can be looked through in
 //! any order, by anybody.
 
-use dframe_core::{Budget, CancelToken, Error, Result};
+use dframe_core::{Budget, CancelToken, Result};
 
-use super::file::{TextFile, TextReader};
+use super::file::TextFile;
 use super::flaw::{Flaw, What};
 use super::header::Header;
 use super::kinds::Kinds;
@@ -31,8 +31,15 @@ pub(super) struct Grain {
 }
 
 impl Grain {
+    /// A compressed file can only be read from its beginning: as one unit.
+    const PACKED: Self = Self { piece_bytes: u64::MAX, block_bytes: u64::MAX };
+
     /// The grain for a file: some 64 pieces, and not more blocks than can be kept in memory.
-    pub(super) fn of(length: u64) -> Self {
+    pub(super) fn of(file: &TextFile) -> Self {
+        if !file.is_plain() {
+            return Self::PACKED;
+        }
+        let length = file.length;
         Self {
             piece_bytes: (length >> 6).clamp(8 << 20, 64 << 20),
             block_bytes: (length >> 16).clamp(256 << 10, 4 << 20),
@@ -89,7 +96,11 @@ pub(super) struct Findings {
 impl Surveyed {
     /// The pieces of the file's rows.
     pub(super) fn pieces(&self) -> Vec<Piece> {
-        let (start, end) = (self.header.rows_start, self.file.length);
+        let start = self.header.rows_start;
+        if !self.file.is_plain() {
+            return vec![Piece { start, end: u64::MAX, is_first: true }];
+        }
+        let end = self.file.length;
         let bytes = self.grain.piece_bytes;
         let starts = (start..end).step_by(bytes as usize);
         starts
@@ -136,18 +147,13 @@ impl Look<'_> {
         Ok(walk.findings)
     }
 
-    fn window(&self, offset: u64, bytes_max: usize) -> Result<Window<TextReader>> {
-        let reader = self.surveyed.file.reader(offset)?;
-        Window::new(reader, offset, bytes_max, self.budget).map_err(|error| self.place(error))
+    fn window(&self, offset: u64, bytes_max: usize) -> Result<Window> {
+        Window::new(&self.surveyed.file, offset, bytes_max, self.budget)
     }
 
-    fn fill(&self, window: &mut Window<TextReader>) -> Result<Filled> {
+    fn fill(&self, window: &mut Window) -> Result<Filled> {
         self.cancel.check()?;
-        window.fill().map_err(|error| self.place(error))
-    }
-
-    fn place(&self, error: Error) -> Error {
-        error.file(&self.surveyed.file.path)
+        window.fill()
     }
 
     fn splitter<'t>(&self, text: &'t [u8], is_last: bool) -> Splitter<'t> {
@@ -157,7 +163,7 @@ impl Look<'_> {
 
     /// Where in the window a record seems to begin: outside of quotes, unless what follows looks
     /// better when it is assumed that the piece begins within quotes.
-    fn likely_start(&self, window: &Window<TextReader>) -> Option<usize> {
+    fn likely_start(&self, window: &Window) -> Option<usize> {
         let text = window.text();
         let start = |in_quotes| first_record(text, in_quotes, self.surveyed.marks);
         let (outside, within) = (start(false), start(true));
@@ -203,7 +209,7 @@ impl<'a> Walk<'a> {
     }
 
     /// From where the window is to the end of the piece, or to the first flaw.
-    fn run(&mut self, window: &mut Window<TextReader>) -> Result<Filled> {
+    fn run(&mut self, window: &mut Window) -> Result<Filled> {
         let mut fields = Vec::new();
         loop {
             let (text, base, is_last) = (window.text(), window.base(), window.is_last());
@@ -264,7 +270,7 @@ impl<'a> Walk<'a> {
         let findings = &mut self.findings;
         if at >= self.block_end {
             findings.blocks.push(Block { start: at, first_row: findings.rows });
-            self.block_end = at + self.look.surveyed.grain.block_bytes;
+            self.block_end = at.saturating_add(self.look.surveyed.grain.block_bytes);
         }
         findings.rows += 1;
         findings.record_bytes_max = findings.record_bytes_max.max(bytes);

@@ -25,7 +25,10 @@ fn source(
     let paths = [path.to_str().expect("UTF-8").to_string()];
     let budget = Budget::unlimited();
     let cancel = CancelToken::new();
-    let survey = CsvSurvey::open_with(&paths, options, &budget, |_| grain)?;
+    let survey = CsvSurvey::open_with(&paths, options, &budget, |file| match file.is_plain() {
+        true => grain,
+        false => Grain::of(file),
+    })?;
     let found = (0..survey.piece_count()).map(|piece| survey.look_through(piece, &cancel));
     let found = found.collect::<Result<Vec<_>>>()?;
     Ok((survey.finish(found, &cancel, &budget)?, path))
@@ -202,6 +205,40 @@ fn ten_thousand_columns_are_read() {
     let batches = batches(source, &request((0..10_000).collect(), 1 << 20)).expect("read");
     let last = batches[0].column(9_999).as_primitive::<arrow::datatypes::Int64Type>();
     assert_eq!((batches[0].num_columns(), last.value(0)), (10_000, 9_999));
+}
+
+#[test]
+fn compressed_text_is_read_as_a_stream() {
+    let row = |row: usize| format!("{row},\"text\n{}\"\n", "x".repeat(row % 50));
+    let text = format!("a,b\n{}", (0..100_000).map(row).collect::<String>());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).expect("compressed");
+    let gzip = gzip.finish().expect("compressed");
+    let zstd = zstd::encode_all(text.as_bytes(), 1).expect("compressed");
+    for packed in [&gzip, &zstd] {
+        let (plain, _path) = source(text.as_bytes(), &CsvOptions::default(), COARSE).expect("read");
+        let (source, _path) = source(packed, &CsvOptions::default(), COARSE).expect("read");
+        assert_eq!(source.schema, plain.schema);
+        let rows = |source| rows_of(source, 1 << 20).expect("read");
+        assert!(rows(source) == rows(plain), "rows differ");
+    }
+    let cut = |bytes: &[u8]| error(&bytes[..bytes.len() - 100]);
+    assert_eq!(cut(&gzip), "the file cannot be decompressed []");
+    assert_eq!(cut(&zstd), "the file cannot be decompressed []");
+    let empty = zstd::encode_all(&b""[..], 1).expect("compressed");
+    assert_eq!(error(empty), "there are no columns: the file is empty []");
+    let mark = zstd::encode_all("\u{feff}a\n1\n\n".as_bytes(), 1).expect("compressed");
+    assert_eq!(read(mark), ("a BIGINT".into(), vec!["1".into(), "~".into()]));
+    let flawed = zstd::encode_all(&b"a,b\n1,2\n3\n"[..], 1).expect("compressed");
+    assert_eq!(error(flawed), "line 3 has 1 field, but there are 2 columns [b]");
+    let (source, _path) = source(&zstd, &CsvOptions::default(), COARSE).expect("read");
+    let source = Arc::new(source);
+    let request = request(vec![0], 1 << 20);
+    let whole = source.partitions(&request).expect("planned").list[0].units[0].clone();
+    let last = ScanUnit { rows: 99_990..100_000, position: 99_990, ..whole };
+    let batches = source.clone().decode(&last, Fetched::default(), &request).expect("decoded");
+    let rows: usize = batches.map(|batch| batch.expect("decoded").rows.num_rows()).sum();
+    assert_eq!(rows, 10);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use dframe_plan::{Partition, Partitions, ScanRequest, ScanUnit};
 use super::CsvSource;
 use super::decode::BatchSize;
 use super::source_file::SourceFile;
+use super::window::WINDOW_BYTES;
 
 /// The position of a row: the file in the upper bits, the row in the file in the lower 40.
 const POSITION_ROW_BITS: u32 = 40;
@@ -37,7 +38,12 @@ pub(super) fn batch_size(request: &ScanRequest) -> BatchSize {
 /// The bytes that decoding a unit of `fetch_bytes` holds.
 fn decode_bytes(request: &ScanRequest, file: &SourceFile, fetch_bytes: u64) -> u64 {
     let batch = batch_size(request);
-    let text = (batch.bytes as u64 + file.record_bytes_max).min(fetch_bytes);
+    let batch_text = batch.bytes as u64 + file.record_bytes_max;
+    let text = match file.file.is_plain() {
+        true => batch_text.min(fetch_bytes),
+        // A window holds two records at most when one of them makes it grow.
+        false => file.file.packing.reader_bytes() + WINDOW_BYTES as u64 + batch_text * 3,
+    };
     let values = batch.rows as u64 * request.projection.len() as u64 * VALUE_BYTES;
     let fields = file.header.names.len() as u64 * 8;
     text + values + fields
@@ -97,8 +103,8 @@ impl Split<'_> {
     fn add_unit(&mut self, index: u32, file: &SourceFile, blocks: Range<usize>) {
         let (start, end) = (file.blocks[blocks.start], file.blocks_end(blocks.end - 1));
         let rows = end.first_row - start.first_row;
-        let has_columns = !self.request.projection.is_empty();
-        let fetch_bytes = if has_columns { end.start - start.start } else { 0 };
+        let is_fetched = !self.request.projection.is_empty() && file.file.is_plain();
+        let fetch_bytes = if is_fetched { end.start - start.start } else { 0 };
         self.open.units.push(ScanUnit {
             file: index,
             row_group: blocks.start as u32,

@@ -7,22 +7,27 @@
 
 use std::io::{ErrorKind, Read};
 
-use dframe_core::{Budget, Error, Reservation, Result};
+use dframe_core::{Budget, Reservation, Result};
 
+use super::file::{TextFile, TextReader};
 use super::records::TEXT_BYTES_MAX;
 
 /// The bytes of a window at first.
 pub(super) const WINDOW_BYTES: usize = 512 << 10;
 
-pub(super) struct Window<R> {
-    reader: R,
+pub(super) struct Window {
+    file: TextFile,
+    reader: TextReader,
     buffer: Vec<u8>,
     /// Where in the buffer the rest begins.
     start: usize,
     /// Where in the text the rest begins.
     base: u64,
     is_last: bool,
+    /// For the buffer.
     reservation: Reservation,
+    /// For what the reader holds.
+    _decoder: Reservation,
     bytes_max: usize,
 }
 
@@ -34,13 +39,32 @@ pub(super) enum Filled {
     TooLarge,
 }
 
-impl<R: Read> Window<R> {
-    /// A window at `base`, where `reader` is, that never grows beyond `bytes_max`.
-    pub(super) fn new(reader: R, base: u64, bytes_max: usize, budget: &Budget) -> Result<Self> {
+impl Window {
+    /// A window at `base` of a file's text, that never grows beyond `bytes_max`.
+    pub(super) fn new(
+        file: &TextFile,
+        base: u64,
+        bytes_max: usize,
+        budget: &Budget,
+    ) -> Result<Self> {
+        let reader_bytes = usize::try_from(file.packing.reader_bytes()).unwrap_or(usize::MAX);
         let reservation = budget.reserve(WINDOW_BYTES, "reading a text file")?;
+        let decoder = budget.reserve(reader_bytes, "decompressing a text file")?;
+        let reader = file.reader(base)?;
+        let file = file.clone();
         let bytes_max = bytes_max.clamp(WINDOW_BYTES, TEXT_BYTES_MAX);
         let buffer = Vec::with_capacity(WINDOW_BYTES);
-        Ok(Self { reader, buffer, start: 0, base, is_last: false, reservation, bytes_max })
+        Ok(Self {
+            file,
+            reader,
+            buffer,
+            start: 0,
+            base,
+            is_last: false,
+            reservation,
+            _decoder: decoder,
+            bytes_max,
+        })
     }
 
     /// What has been read and not been done with.
@@ -74,7 +98,7 @@ impl<R: Read> Window<R> {
         let wanted = self.reservation.bytes() - self.buffer.len();
         let before = self.buffer.len();
         let outcome = read_fully(&mut self.reader, wanted, &mut self.buffer);
-        outcome.map_err(|error| Error::io("cannot read", error))?;
+        outcome.map_err(|error| self.file.failed(error))?;
         self.is_last = self.buffer.len() - before < wanted;
         Ok(Filled::Yes)
     }

@@ -1,0 +1,94 @@
+//! How a text is compressed, and how it is read as if it were not: as a stream, never as a whole.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Not at all: it can be read from any place.
+    Plain,
+    Gzip,
+    /// With the bytes of the text that the decoder looks back to.
+    Zstd {
+        window: u64,
+    },
+}
+
+/// The bytes of a file that are read at once for a decoder.
+const READ_BYTES: usize = 128 << 10;
+/// What a decoder holds besides what it looks back to.
+const DECODER_BYTES: u64 = 512 << 10;
+/// The bytes that tell how a file is compressed.
+pub(super) const HEAD_BYTES: usize = 18;
+
+impl Packing {
+    /// What the first bytes of a file tell.
+    pub(super) fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, frame @ ..] => Self::Zstd { window: zstd_window(frame) },
+            _ => Self::Plain,
+        }
+    }
+
+    /// The bytes that a reader holds.
+    pub(super) fn reader_bytes(self) -> u64 {
+        match self {
+            Self::Plain => 0,
+            Self::Gzip => DECODER_BYTES,
+            Self::Zstd { window } => window + DECODER_BYTES,
+        }
+    }
+
+    /// The text of a compressed file.
+    pub(super) fn unpacked(self, file: File) -> std::io::Result<Box<dyn Read + Send>> {
+        let file = BufReader::with_capacity(READ_BYTES, file);
+        Ok(match self {
+            Self::Plain => Box::new(file),
+            Self::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Self::Zstd { .. } => Box::new(zstd::Decoder::with_buffer(file)?),
+        })
+    }
+}
+
+/// What a decoder looks back to, from what follows the magic number of a frame (RFC 8878, 3.1.1.1).
+fn zstd_window(frame: &[u8]) -> u64 {
+    let byte = |index: usize| u64::from(frame.get(index).copied().unwrap_or(0));
+    let descriptor = byte(0);
+    let is_single = descriptor & 0x20 != 0;
+    if !is_single {
+        let (exponent, mantissa) = (byte(1) >> 3, byte(1) & 7);
+        let base = 1_u64 << (10 + exponent);
+        return base + base / 8 * mantissa;
+    }
+    // The window is the whole text, whose size follows after the dictionary's number.
+    let dictionary = [0, 1, 2, 4][(descriptor & 3) as usize];
+    let (size_bytes, offset) = match descriptor >> 6 {
+        0 => (1, 0),
+        1 => (2, 256),
+        2 => (4, 0),
+        _ => (8, 0),
+    };
+    let size = (0..size_bytes).map(|index| byte(1 + dictionary + index) << (8 * index));
+    size.sum::<u64>() + offset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_frames_are_known() {
+        let text = vec![b'x'; 100_000];
+        let whole = zstd::bulk::compress(&text, 3).expect("compressed");
+        assert_eq!(Packing::of(&whole), Packing::Zstd { window: 100_000 });
+        let stream = zstd::encode_all(&text[..], 3).expect("compressed");
+        let Packing::Zstd { window } = Packing::of(&stream) else { panic!("not zstd") };
+        assert!((100_000..=2 << 20).contains(&window), "{window}");
+        assert_eq!(Packing::of(b"a,b\n"), Packing::Plain);
+        assert_eq!(Packing::of(&[0x1f, 0x8b, 8]), Packing::Gzip);
+    }
+}
