@@ -13,6 +13,8 @@ use dframe::size::format_bytes;
 use dframe::{CancelToken, Error, ErrorKind, InputFormat, Result};
 
 use crate::args::InputArgs;
+use crate::messages::Messages;
+use crate::progress::grouped;
 use crate::reading::ReadingArgs;
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -58,12 +60,31 @@ impl Input {
     ///
     /// # Errors
     /// They cannot be read, or are not what `reading` says.
-    pub fn scan(&self, session: &Session, reading: &ReadingArgs) -> Result<LazyFrame> {
-        match reading.format(&self.paths)? {
-            InputFormat::Parquet => session.scan_parquet(&self.paths),
-            InputFormat::Csv => session.scan_csv_with(&self.paths, &reading.csv()),
+    pub fn scan(
+        &self,
+        session: &Session,
+        reading: &ReadingArgs,
+        messages: Messages,
+    ) -> Result<LazyFrame> {
+        if reading.format(&self.paths)? == InputFormat::Parquet {
+            return session.scan_parquet(&self.paths);
         }
+        let source = session.open_csv(&self.paths, &reading.csv()?)?;
+        if let Some((rows, first)) = source.bad_rows() {
+            messages.warn(&bad_rows(rows, reading.fate_of_bad_rows(), &first));
+        }
+        Ok(session.scan(source))
     }
+}
+
+/// `2 bad rows left out; the first: a.csv: line 3 has 1 field, but there are 2 columns`.
+fn bad_rows(rows: u64, fate: &str, first: &Error) -> String {
+    let count = match rows {
+        1 => "1 bad row".to_string(),
+        rows => format!("{} bad rows", grouped(rows)),
+    };
+    let file = first.context().file.as_ref().map(|file| format!("{}: ", file.display()));
+    format!("{count} {fate}; the first: {}{}", file.unwrap_or_default(), first.message())
 }
 
 /// Standard input itself if it is a file, else a copy of it.

@@ -65,6 +65,13 @@ impl Messages {
         }
     }
 
+    /// Prints what may be amiss with the result.
+    pub fn warn(&self, text: &str) {
+        if !self.args.quiet {
+            self.line("warning", text);
+        }
+    }
+
     /// Prints details, if asked for.
     pub fn detail(&self, text: &str) {
         if self.args.verbose {

@@ -93,7 +93,7 @@ impl<'a> Query<'a> {
         let temp_dir = self.run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         let room = CopyRoom { temp_dir: &temp_dir, limit: self.run.temp_limit };
         let input = Input::open(args, room, &self.context.cancel)?;
-        let frame = input.scan(&self.session, &args.reading)?;
+        let frame = input.scan(&self.session, &args.reading, self.context.messages)?;
         self.inputs.push(input);
         Ok(frame)
     }

@@ -1,8 +1,11 @@
 //! The flags that say how files are read: their format, and how text is cut into fields.
 
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use dframe::{CsvOptions, InputFormat, Result};
+use clap::{Args, ValueEnum};
+use dframe::sql::parse_schema;
+use dframe::{BadRows, CsvOptions, InputFormat, Result};
+
+use crate::args::some_text;
 
 /// How files are read.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +29,23 @@ pub struct ReadingArgs {
     /// Text that stands for NULL in a CSV file, such as NA, as an empty field does; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     null: Vec<String>,
+    /// Types of columns of a CSV file, whatever they look like: "id:varchar, price:decimal(9,2)"
+    #[arg(long, value_name = "COLUMNS", value_parser = some_text)]
+    schema: Option<String>,
+    /// What is done about lines of a CSV file that have too few or too many fields
+    #[arg(long, value_name = "WHAT", default_value = "error")]
+    on_bad_row: OnBadRow,
+}
+
+/// What is done about a bad row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnBadRow {
+    /// It is an error
+    Error,
+    /// It is left out, and counted on standard error
+    Skip,
+    /// What is missing is NULL, what is too much is left out; it is counted
+    Null,
 }
 
 impl ReadingArgs {
@@ -40,8 +60,19 @@ impl ReadingArgs {
         }
     }
 
+    /// What became of rows that were bad.
+    pub fn fate_of_bad_rows(&self) -> &'static str {
+        match self.on_bad_row {
+            OnBadRow::Null => "filled with NULL",
+            OnBadRow::Skip | OnBadRow::Error => "left out",
+        }
+    }
+
     /// How CSV files are read.
-    pub fn csv(&self) -> CsvOptions {
+    ///
+    /// # Errors
+    /// A type that is none.
+    pub fn csv(&self) -> Result<CsvOptions> {
         let mut options = CsvOptions::default().quote(self.quote.0).has_header(!self.no_header);
         if let Some(Mark(Some(delimiter))) = self.delimiter {
             options = options.delimiter(delimiter);
@@ -49,7 +80,17 @@ impl ReadingArgs {
         if let Some(Mark(comment)) = self.comment {
             options = options.comment(comment);
         }
-        self.null.iter().fold(options, |options, text| options.null(text))
+        options = self.null.iter().fold(options, |options, text| options.null(text));
+        options = options.bad_rows(match self.on_bad_row {
+            OnBadRow::Error => BadRows::Error,
+            OnBadRow::Skip => BadRows::Skip,
+            OnBadRow::Null => BadRows::Null,
+        });
+        if let Some(text) = &self.schema {
+            let types = parse_schema(text)?.into_iter();
+            options = types.fold(options, |options, (name, to)| options.column_type(name, to));
+        }
+        Ok(options)
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
-use dframe_io::{CsvOptions, ParquetSource, SinkOptions};
+use dframe_io::{CsvOptions, CsvSource, ParquetSource, SinkOptions};
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
 
@@ -117,7 +117,15 @@ impl Session {
     /// A path that does not exist, options that contradict each other, a record that is none: file,
     /// line and column are named.
     pub fn scan_csv_with(&self, paths: impl IntoPaths, options: &CsvOptions) -> Result<LazyFrame> {
-        Ok(self.scan(Arc::new(csv::open(self, &paths.into_paths(), options)?)))
+        Ok(self.scan(self.open_csv(paths, options)?))
+    }
+
+    /// The source that [`Session::scan_csv_with`] scans, which knows how many rows were bad.
+    ///
+    /// # Errors
+    /// As [`Session::scan_csv_with`].
+    pub fn open_csv(&self, paths: impl IntoPaths, options: &CsvOptions) -> Result<Arc<CsvSource>> {
+        Ok(Arc::new(csv::open(self, &paths.into_paths(), options)?))
     }
 
     /// A frame over any source.

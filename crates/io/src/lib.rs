@@ -14,7 +14,7 @@ pub mod parquet;
 mod paths;
 pub mod sink;
 
-pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
+pub use csv::{BadRows, CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
 pub use sink::{

@@ -31,13 +31,16 @@ mod syntax;
 mod text;
 mod window;
 
+use arrow::datatypes::DataType;
 use dframe_core::{Error, Result};
 use dframe_expr::window::Over;
 use dframe_expr::{Expr, SortKey};
 use sqlparser::ast::{self, OrderBySort, SelectItem};
 use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::Token;
 
 use crate::convert::{Converter, Located};
+use crate::data_type::data_type;
 use crate::syntax::parse_list;
 use crate::text::Text;
 
@@ -80,6 +83,19 @@ pub fn parse_keys(text: &str) -> Result<Vec<SortKey>> {
         let nodes = parse_list(text, |parser| parser.parse_order_by_expr())?;
         let converter = Converter::new(text);
         nodes.into_iter().map(|node| sort_key(&converter, node)).collect()
+    })
+}
+
+/// Columns with their types: `id: bigint, "the day": date`.
+pub fn parse_schema(text: &str) -> Result<Vec<(String, DataType)>> {
+    with_text(text, |text| {
+        let columns = parse_list(text, |parser| {
+            let name = parser.parse_identifier()?;
+            parser.expect_token(&Token::Colon)?;
+            Ok((name.value, parser.parse_data_type()?))
+        })?;
+        let column = |(name, node): (String, ast::DataType)| Ok((name, data_type(&node)?));
+        columns.into_iter().map(column).collect()
     })
 }
 

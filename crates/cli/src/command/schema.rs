@@ -35,7 +35,8 @@ pub fn run(args: &Schema, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
     let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
     let input = Input::open(&args.input, room, &context.cancel)?;
-    let schema = input.scan(&Session::default(), &args.input.reading)?.schema()?;
+    let schema =
+        input.scan(&Session::default(), &args.input.reading, context.messages)?.schema()?;
     let fields = schema.fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
     let types = fields.iter().map(|field| type_name(field.data_type()));

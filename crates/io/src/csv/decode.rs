@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, PrimitiveBuilder, RecordBatch, RecordBatchOptions, StringBuilder,
-    new_null_array,
+    Array, ArrayRef, BooleanBuilder, PrimitiveBuilder, RecordBatch, RecordBatchOptions,
+    StringBuilder, new_null_array,
 };
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, SchemaRef,
@@ -21,11 +21,12 @@ use bytes::Bytes;
 use dframe_core::{Budget, Error, Result};
 use dframe_plan::ScannedBatch;
 
+use super::convert;
 use super::file::TextFile;
 use super::kinds::{boolean, trimmed};
 use super::moment;
-use super::options::CsvOptions;
-use super::records::{Marks, Next, Span, Splitter, TEXT_BYTES_MAX};
+use super::options::{BadRows, CsvOptions};
+use super::records::{Fault, Marks, Next, Span, Splitter, TEXT_BYTES_MAX};
 use super::source_file::SourceFile;
 use super::window::{Filled, Window};
 
@@ -36,6 +37,8 @@ pub(super) struct Wanted {
     pub(super) schema: SchemaRef,
     /// For each of them, its place in the file; `None` if the file lacks it.
     pub(super) places: Vec<Option<usize>>,
+    /// For each of them, whether its type was asked for.
+    pub(super) given: Vec<bool>,
     /// The columns of the file.
     pub(super) file_columns: usize,
     pub(super) batch: BatchSize,
@@ -75,7 +78,7 @@ pub(super) struct UnitBatches {
 /// What is left of a text.
 pub(super) enum Rest {
     /// All of it.
-    Whole { bytes: Bytes, at: usize },
+    Whole { bytes: Bytes, start: u64, at: usize },
     /// As much as has been decompressed.
     Packed(Box<Window>),
 }
@@ -91,8 +94,16 @@ impl Rest {
 
     fn text(&self) -> &[u8] {
         match self {
-            Self::Whole { bytes, at } => &bytes[*at..],
+            Self::Whole { bytes, at, .. } => &bytes[*at..],
             Self::Packed(window) => window.text(),
+        }
+    }
+
+    /// Where in the text of the file that begins.
+    fn offset(&self) -> u64 {
+        match self {
+            Self::Whole { start, at, .. } => start + *at as u64,
+            Self::Packed(window) => window.base(),
         }
     }
 
@@ -166,28 +177,55 @@ impl UnitBatches {
         let text = std::str::from_utf8(&self.rest.text()[..split.end]);
         let text = text.map_err(|_| self.file.changed())?;
         let mut column = 0;
-        let batch = self.assemble(split.rows, |place, data_type| {
+        let batch = self.assemble(split.rows, |index, data_type| {
+            let place = self.wanted.places[index];
             if place.is_none() {
                 return Ok(new_null_array(data_type, split.rows));
             }
             let spans = split.spans.iter().skip(column).step_by(split.columns);
             column += 1;
             let fields = Fields { text, spans, options: &self.options, marks: self.marks };
+            if self.wanted.given[index] {
+                return self.converted(fields, data_type, split.rows);
+            }
             fields.read(data_type, split.rows).ok_or_else(|| self.file.changed())
         })?;
         self.rest.advance(split.end);
         Ok(batch)
     }
 
+    /// Fields as a type that was asked for, which they may not be of.
+    fn converted<'a>(
+        &self,
+        fields: Fields<'a, impl Iterator<Item = &'a Span> + Clone>,
+        data_type: &DataType,
+        rows: usize,
+    ) -> Result<ArrayRef> {
+        let spans = fields.spans.clone();
+        let texts = fields.texts(rows, data_type).ok_or_else(|| self.file.changed())?;
+        let values = convert::texts(&texts, data_type)?;
+        if self.options.bad_rows == BadRows::Null {
+            return Ok(values);
+        }
+        let is_misfit = |row: &usize| values.is_null(*row) && texts.is_valid(*row);
+        match (0..rows).find(is_misfit) {
+            None => Ok(values),
+            Some(row) => {
+                let span = spans.clone().nth(row).map_or(0, |span| span.start());
+                let line = self.file.line_of(self.rest.offset() + span as u64)?;
+                Err(convert::misfit(&texts, row, line, data_type).file(&self.file.path))
+            }
+        }
+    }
+
     fn assemble(
         &self,
         rows: usize,
-        mut column: impl FnMut(Option<usize>, &DataType) -> Result<ArrayRef>,
+        mut column: impl FnMut(usize, &DataType) -> Result<ArrayRef>,
     ) -> Result<RecordBatch> {
         let schema = &self.wanted.schema;
-        let columns = schema.fields().iter().zip(&self.wanted.places);
-        let columns = columns.map(|(field, place)| {
-            column(*place, field.data_type()).map_err(|error| error.column(field.name()))
+        let columns = schema.fields().iter().enumerate().map(|(index, field)| {
+            column(index, field.data_type()).map_err(|error| error.column(field.name()))
         });
         let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -198,7 +236,7 @@ impl UnitBatches {
     /// Goes to the first row of the unit.
     fn skip(&mut self) -> Result<()> {
         while self.skip > 0 {
-            let (records, bytes) = self.records_before();
+            let (records, bytes) = self.records_before()?;
             self.rest.advance(bytes);
             self.skip -= records;
             if self.skip > 0 && !self.rest.fill()? {
@@ -209,21 +247,40 @@ impl UnitBatches {
     }
 
     /// The number of records at hand, of those to be skipped, and where they end.
-    fn records_before(&self) -> (u64, usize) {
+    fn records_before(&self) -> Result<(u64, usize)> {
         let mut splitter = self.splitter();
         let (mut fields, mut records, mut bytes) = (Vec::new(), 0, 0);
         while records < self.skip {
             match splitter.next(&mut fields) {
-                Next::Record { end, .. } => (records, bytes) = (records + 1, end),
-                Next::Open(at) => return (records, at),
+                Next::Record { end, fault, .. } => {
+                    records += u64::from(self.take(fault, &mut fields)?);
+                    bytes = end;
+                }
+                Next::Open(at) => return Ok((records, at)),
             }
         }
-        (records, bytes)
+        Ok((records, bytes))
     }
 
     fn splitter(&self) -> Splitter<'_> {
         let splitter = Splitter::new(self.rest.text(), 0, self.marks, self.rest.is_last());
         splitter.keeping_empty(self.wanted.file_columns == 1)
+    }
+
+    /// Whether a record is a row; one that is bad is made one if that was asked for.
+    fn take(&self, fault: Option<Fault>, fields: &mut Vec<Span>) -> Result<bool> {
+        if fault.is_none() && fields.len() == self.wanted.file_columns {
+            return Ok(true);
+        }
+        match self.options.bad_rows {
+            _ if fault == Some(Fault::Unclosed) => Err(self.file.changed()),
+            BadRows::Error => Err(self.file.changed()),
+            BadRows::Skip => Ok(false),
+            BadRows::Null => {
+                fields.resize(self.wanted.file_columns, Span::missing());
+                Ok(true)
+            }
+        }
     }
 
     /// The records of the next batch: those at hand, none if none is whole.
@@ -234,13 +291,14 @@ impl UnitBatches {
         let mut split = Split { rows: 0, columns: places.len(), end: 0, spans: Vec::new() };
         split.spans.reserve(rows_max * places.len());
         let mut fields = Vec::with_capacity(self.wanted.file_columns);
-        while split.rows < rows_max && split.end < self.wanted.batch.bytes {
+        let bytes_max = self.wanted.batch.bytes;
+        while split.rows < rows_max && (split.rows == 0 || split.end < bytes_max) {
             match splitter.next(&mut fields) {
-                Next::Record { end, fault: None, .. }
-                    if fields.len() == self.wanted.file_columns =>
-                {
-                    split.spans.extend(places.iter().map(|place| fields[*place]));
-                    split.rows += 1;
+                Next::Record { end, fault, .. } => {
+                    if self.take(fault, &mut fields)? {
+                        split.spans.extend(places.iter().map(|place| fields[*place]));
+                        split.rows += 1;
+                    }
                     split.end = end;
                 }
                 Next::Open(at) if !self.rest.is_last() => {
@@ -249,7 +307,7 @@ impl UnitBatches {
                     }
                     break;
                 }
-                _ => return Err(self.file.changed()),
+                Next::Open(_) => return Err(self.file.changed()),
             }
         }
         Ok(split)
@@ -297,7 +355,7 @@ impl<'a, S: Iterator<Item = &'a Span> + Clone> Fields<'a, S> {
                     moment::parse(field).and_then(|moment| moment.in_nanos())
                 })
             }
-            _ => self.texts(rows),
+            _ => self.texts(rows, data_type),
         }
     }
 
@@ -307,6 +365,13 @@ impl<'a, S: Iterator<Item = &'a Span> + Clone> Fields<'a, S> {
         let field = &self.text.as_bytes()[span.range()];
         let is_null = field.is_empty() || (!span.is_quoted() && self.options.is_null(field));
         (!is_null).then_some(field)
+    }
+
+    fn is_null(&self, span: Span, field: &str, keeps_empty: bool) -> bool {
+        match span.is_quoted() {
+            true => field.is_empty() && !keeps_empty,
+            false => self.options.is_null(field.as_bytes()),
+        }
     }
 
     fn each<T: ArrowPrimitiveType>(
@@ -337,7 +402,9 @@ impl<'a, S: Iterator<Item = &'a Span> + Clone> Fields<'a, S> {
         Some(Arc::new(builder.finish()))
     }
 
-    fn texts(self, rows: usize) -> Option<ArrayRef> {
+    /// The fields as they are; an empty one in quotes is NULL unless the column is of text.
+    fn texts(self, rows: usize, data_type: &DataType) -> Option<ArrayRef> {
+        let keeps_empty = *data_type == DataType::Utf8;
         let bytes = self.spans.clone().map(|span| span.range().len()).sum();
         let mut builder = StringBuilder::with_capacity(rows, bytes);
         for span in self.spans.clone() {
@@ -345,7 +412,7 @@ impl<'a, S: Iterator<Item = &'a Span> + Clone> Fields<'a, S> {
             if span.is_doubled() {
                 let quote = char::from(self.marks.quote?);
                 builder.append_value(field.replace(&format!("{quote}{quote}"), &quote.to_string()));
-            } else if !span.is_quoted() && self.options.is_null(field.as_bytes()) {
+            } else if self.is_null(*span, field, keeps_empty) {
                 builder.append_null();
             } else {
                 builder.append_value(field);

@@ -1,8 +1,7 @@
 //! A file of text: opened for reading from any place, and still what it was when the source was opened.
 
 use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -82,7 +81,9 @@ impl TextFile {
             return Err(self.changed());
         }
         if self.is_plain() {
-            return Ok(Box::new(PlainReader { file, offset }));
+            let mut file = file;
+            file.seek(SeekFrom::Start(offset)).map_err(|error| self.failed(error))?;
+            return Ok(Box::new(file));
         }
         let mut text = self.packing.unpacked(file).map_err(|error| self.failed(error))?;
         let before = std::io::copy(&mut (&mut text).take(offset), &mut std::io::sink());
@@ -139,30 +140,6 @@ impl TextFile {
             Some("tsv" | "tab") => b'\t',
             Some("psv") => b'|',
             _ => b',',
-        }
-    }
-}
-
-/// Reads on from a place, whoever else reads the file.
-#[derive(Debug)]
-struct PlainReader {
-    file: File,
-    offset: u64,
-}
-
-impl Read for PlainReader {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = read_some(&self.file, buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
-    }
-}
-
-fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-    loop {
-        match file.read_at(buffer, offset) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => (),
-            outcome => return outcome,
         }
     }
 }

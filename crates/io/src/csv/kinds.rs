@@ -171,6 +171,9 @@ fn is_float(rest: &[u8], has_digits: bool) -> bool {
     }
 }
 
+/// Days around 1970 that nanoseconds of 64 bits certainly reach.
+const NEAR_DAYS: i32 = 106_000;
+
 fn of_moment(field: &[u8]) -> Kinds {
     let Some(moment) = moment::parse(field) else { return Kinds::TEXT };
     let Moment { is_date, is_zoned, .. } = moment;
@@ -180,7 +183,8 @@ fn of_moment(field: &[u8]) -> Kinds {
         (false, false) => Kinds::TIMESTAMP,
     };
     let nanos = if moment.nanos % 1000 == 0 { Kinds::NONE } else { Kinds::NANOS };
-    let far = if moment.in_nanos().is_some() { Kinds::NONE } else { Kinds::FAR };
+    let is_near = moment.days.abs() < NEAR_DAYS || moment.in_nanos().is_some();
+    let far = if is_near { Kinds::NONE } else { Kinds::FAR };
     main | nanos | far
 }
 

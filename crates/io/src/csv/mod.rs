@@ -17,9 +17,10 @@
 //! | `file`, `packing`, `window`, `header` | what is in a file, and what are its columns called? |
 //! | `survey`, `source_file` | where are the rows? |
 //! | `flaw` | what is wrong with a line, and with which? |
-//! | `units`, `decode` | what is read at once, and what becomes of it? |
+//! | `units`, `decode`, `convert` | what is read at once, and what becomes of it? |
 
 mod block;
+mod convert;
 mod decode;
 mod file;
 mod flaw;
@@ -42,9 +43,10 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use dframe_core::{Budget, CancelToken, Error, Fetched, Result};
+use dframe_expr::{Column, Span, resolve_column};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
-pub use options::CsvOptions;
+pub use options::{BadRows, CsvOptions};
 
 use crate::paths;
 use decode::{Rest, UnitBatches, Wanted};
@@ -63,6 +65,8 @@ pub struct CsvSource {
     files: Vec<SourceFile>,
     options: CsvOptions,
     schema: SchemaRef,
+    /// For each column, whether its type was asked for.
+    given: Vec<bool>,
     rows: u64,
 }
 
@@ -150,19 +154,20 @@ impl CsvSurvey {
             }
             files.push(SourceFile::join(&self.look(index, cancel, budget), of_file)?);
         }
-        let schema = unite(&mut files);
+        let (schema, given) = unite(&mut files, &self.options)?;
         if schema.fields().is_empty() {
             return Err(Error::invalid_data("there are no columns: the file is empty")
                 .file(&files[0].file.path)
                 .remedy("a CSV file has a line that names its columns"));
         }
         let rows = files.iter().map(|file| file.rows).sum();
-        Ok(CsvSource { files, options: self.options.clone(), schema, rows })
+        Ok(CsvSource { files, options: self.options.clone(), schema, given, rows })
     }
 }
 
-/// The columns of all files, in the order of their appearance; tells the files where they have them.
-fn unite(files: &mut [SourceFile]) -> SchemaRef {
+/// The columns of all files, in the order of their appearance, and whether their types are those that were asked
+/// for; tells the files where they have them.
+fn unite(files: &mut [SourceFile], options: &CsvOptions) -> Result<(SchemaRef, Vec<bool>)> {
     let mut columns: Vec<(String, Kinds)> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for file in files.iter() {
@@ -180,8 +185,21 @@ fn unite(files: &mut [SourceFile]) -> SchemaRef {
             file.places[known[name]] = Some(place);
         }
     }
-    let field = |(name, kinds): (String, Kinds)| Field::new(name, kinds.data_type(), true);
-    Arc::new(Schema::new(columns.into_iter().map(field).collect::<Vec<_>>()))
+    let mut given = vec![false; columns.len()];
+    let mut fields: Vec<Field> = columns
+        .into_iter()
+        .map(|(name, kinds)| Field::new(name, kinds.data_type(), true))
+        .collect();
+    let found = Schema::new(fields.clone());
+    for (name, data_type) in &options.types {
+        let index = resolve_column(
+            &found,
+            &Column { relation: None, name: name.clone(), span: Span::NONE },
+        )?;
+        fields[index].set_data_type(data_type.clone());
+        given[index] = true;
+    }
+    Ok((Arc::new(Schema::new(fields)), given))
 }
 
 impl CsvSource {
@@ -196,6 +214,16 @@ impl CsvSource {
         survey.finish(found.collect::<Result<_>>()?, &cancel, &Budget::unlimited())
     }
 
+    /// How many rows were bad and are left out or have NULLs, and where the first of them is.
+    pub fn bad_rows(&self) -> Option<(u64, Error)> {
+        let rows = self.files.iter().map(|file| file.bad.rows).sum();
+        let first = self
+            .files
+            .iter()
+            .find_map(|file| file.bad.first.map(|flaw| flaw.error(&file.file, &file.header.names)));
+        first.map(|error| (rows, error))
+    }
+
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
         let file = self.files.get(unit.file as usize);
         file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
@@ -205,7 +233,8 @@ impl CsvSource {
         let schema = Arc::new(self.schema.project(&request.projection)?);
         let places = request.projection.iter().map(|column| file.places[*column]).collect();
         let file_columns = file.header.names.len();
-        Ok(Wanted { schema, places, file_columns, batch: units::batch_size(request) })
+        let given = request.projection.iter().map(|column| self.given[*column]).collect();
+        Ok(Wanted { schema, places, given, file_columns, batch: units::batch_size(request) })
     }
 }
 
@@ -254,9 +283,9 @@ impl Source for CsvSource {
         let file = self.file(unit)?;
         let wanted = self.wanted(file, request)?;
         let rest = match fetched.ranges.into_iter().next() {
-            Some((_, bytes)) => Rest::Whole { bytes, at: 0 },
+            Some((start, bytes)) => Rest::Whole { bytes, start, at: 0 },
             None if wanted.has_text() => Rest::unpacked(file)?,
-            None => Rest::Whole { bytes: Bytes::new(), at: 0 },
+            None => Rest::Whole { bytes: Bytes::new(), start: 0, at: 0 },
         };
         Ok(Box::new(UnitBatches {
             file: file.file.clone(),

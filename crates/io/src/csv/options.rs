@@ -1,8 +1,10 @@
 //! How a CSV file is written: what separates, what quotes, and what is to be done about lines that
 //! break the rules.
 
+use arrow::datatypes::DataType;
 use dframe_core::{Error, Result};
 
+use super::convert;
 use super::records::Marks;
 
 /// How CSV files are to be read. Where nothing is said: commas (tabs in `.tsv`, bars in `.psv` files), `"` for
@@ -21,11 +23,36 @@ pub struct CsvOptions {
     comment: Option<u8>,
     pub(super) has_header: bool,
     pub(super) nulls: Vec<String>,
+    pub(super) bad_rows: BadRows,
+    pub(super) types: Vec<(String, DataType)>,
+}
+
+/// What is done about a line that is no row: it has too few or too many fields, or text after the
+/// quote that closes a field. What leaves no way to go on is an error whatever this says: a quote that is not
+/// closed, text that is not UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadRows {
+    /// It is an error.
+    #[default]
+    Error,
+    /// It is left out, and counted.
+    Skip,
+    /// Fields that are missing are NULL, fields that are too many are left out, and it is counted. A value that is
+    /// not of the type that was asked for is NULL.
+    Null,
 }
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: None, quote: Some(b'"'), comment: None, has_header: true, nulls: vec![] }
+        Self {
+            delimiter: None,
+            quote: Some(b'"'),
+            comment: None,
+            has_header: true,
+            nulls: vec![],
+            bad_rows: BadRows::Error,
+            types: vec![],
+        }
     }
 }
 
@@ -61,6 +88,19 @@ impl CsvOptions {
         self
     }
 
+    /// What is done about lines that are no rows.
+    pub fn bad_rows(mut self, bad_rows: BadRows) -> Self {
+        self.bad_rows = bad_rows;
+        self
+    }
+
+    /// The type of a column, whatever its values look like. Values that are not of the type are an error of
+    /// the query, unless [`BadRows::Null`] makes them NULL.
+    pub fn column_type(mut self, name: impl Into<String>, data_type: DataType) -> Self {
+        self.types.push((name.into(), data_type));
+        self
+    }
+
     /// Whether a field without quotes stands for NULL.
     pub(super) fn is_null(&self, field: &[u8]) -> bool {
         field.is_empty() || self.nulls.iter().any(|null| null.as_bytes() == field)
@@ -78,6 +118,9 @@ impl CsvOptions {
     /// # Errors
     /// One character has two meanings, or cannot be told from text.
     pub(super) fn check(&self) -> Result<()> {
+        for (name, data_type) in &self.types {
+            convert::check(data_type).map_err(|error| error.column(name))?;
+        }
         let marks = [self.delimiter, self.quote, self.comment];
         let given: Vec<u8> = marks.into_iter().flatten().collect();
         for (index, mark) in given.iter().enumerate() {

@@ -37,6 +37,11 @@ impl Span {
         Self { start: start as u32, length: ((end - start) as u32) << 2 | flags }
     }
 
+    /// No field: for what is missing, or at fault.
+    pub(super) fn missing() -> Self {
+        Self { start: 0, length: 0 }
+    }
+
     pub(super) fn start(self) -> usize {
         self.start as usize
     }
@@ -70,7 +75,7 @@ pub(super) enum Next {
 /// Why a record is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Text follows the quote that closes the field of this number.
+    /// Text follows the quote that closes the field of this number, whose span is that of no field.
     AfterQuote(u32),
     /// A quoted field is not closed before the file ends.
     Unclosed,
@@ -120,7 +125,7 @@ impl<'a> Splitter<'a> {
             }
             let next = self.record(start, fields);
             let is_empty = fields.len() == 1 && fields[0].length == 0;
-            if is_empty && !self.keeps_empty && matches!(next, Next::Record { .. }) {
+            if is_empty && !self.keeps_empty && matches!(next, Next::Record { fault: None, .. }) {
                 continue;
             }
             return next;
@@ -136,39 +141,55 @@ impl<'a> Splitter<'a> {
         let mut field = start;
         let mut fault = None;
         loop {
-            let Some(at) = self.specials.next() else {
-                return self.at_end(start, field, fields, fault);
-            };
-            let byte = self.text[at];
-            if Some(byte) == self.marks.quote {
-                if at != field {
-                    continue;
+            match self.plain(field, fields) {
+                Plain::Open { field } => return self.at_end(start, field, fields, fault),
+                Plain::Record { end } => {
+                    self.at = end;
+                    return Next::Record { start, end, fault };
                 }
-                let Some(closed) = self.quoted(field, fields) else {
-                    return self.unclosed(start, field, fields);
-                };
-                fault = fault.or(closed.fault);
-                match closed.next {
-                    Some(next) => field = next,
-                    None => {
-                        self.at = closed.end;
-                        if !closed.ended && !self.is_last {
-                            return Next::Open(start);
-                        }
-                        return Next::Record { start, end: closed.end, fault };
-                    }
+                Plain::Quote { field: at } => field = at,
+            }
+            let Some(closed) = self.quoted(field, fields) else {
+                return self.unclosed(start, field, fields);
+            };
+            fault = fault.or(closed.fault);
+            if let Some(next) = closed.next {
+                field = next;
+                continue;
+            }
+            self.at = closed.end;
+            if !closed.ended && !self.is_last {
+                return Next::Open(start);
+            }
+            return Next::Record { start, end: closed.end, fault };
+        }
+    }
+
+    /// Takes in fields without quotes, from `field` on. Most fields are such: what the loop needs is in
+    /// registers.
+    #[inline]
+    fn plain(&mut self, mut field: usize, fields: &mut Vec<Span>) -> Plain {
+        let (text, quote, mut specials) = (self.text, self.marks.quote, self.specials);
+        let plain = loop {
+            let Some(at) = specials.next() else { break Plain::Open { field } };
+            let byte = text[at];
+            if byte == b'\n' {
+                let end = at - usize::from(at > field && text[at - 1] == b'\r');
+                fields.push(Span::new(field, end, 0));
+                break Plain::Record { end: at + 1 };
+            }
+            if Some(byte) == quote {
+                // Elsewhere than where a field begins, a quote is text.
+                if at == field {
+                    break Plain::Quote { field };
                 }
                 continue;
             }
-            if byte == b'\n' {
-                let end = at - usize::from(at > field && self.text[at - 1] == b'\r');
-                fields.push(Span::new(field, end, 0));
-                self.at = at + 1;
-                return Next::Record { start, end: at + 1, fault };
-            }
             fields.push(Span::new(field, at, 0));
             field = at + 1;
-        }
+        };
+        self.specials = specials;
+        plain
     }
 
     /// The text ends within a field that is not quoted.
@@ -225,12 +246,25 @@ impl<'a> Splitter<'a> {
         let between = &self.text[close + 1..at];
         let is_line = !ended || self.text[at] == b'\n';
         let fine = between.is_empty() || (is_line && between == b"\r");
+        if !fine && let Some(field) = fields.last_mut() {
+            *field = Span::missing();
+        }
         let fault = (!fine).then_some(Fault::AfterQuote(fields.len() as u32 - 1));
         Some(match is_line {
             true => Closed { next: None, end: at + usize::from(ended), ended, fault },
             false => Closed { next: Some(at + 1), end: at + 1, ended, fault },
         })
     }
+}
+
+/// Where fields without quotes end.
+enum Plain {
+    /// With the record.
+    Record { end: usize },
+    /// With a quote that opens a field.
+    Quote { field: usize },
+    /// With the text, within a field.
+    Open { field: usize },
 }
 
 /// A quoted field that has been taken in.
@@ -258,6 +292,7 @@ pub(super) fn first_record(text: &[u8], in_quotes: bool, marks: Marks) -> Option
 }
 
 /// The places of delimiters, quotes and newlines.
+#[derive(Clone, Copy)]
 struct Specials<'a> {
     text: &'a [u8],
     /// Where the block that `found` is about begins.

@@ -8,7 +8,7 @@ use super::file::TextFile;
 use super::header::Header;
 use super::kinds::Kinds;
 use super::records::Marks;
-use super::survey::{Block, Findings, Look, Piece, Surveyed};
+use super::survey::{Bad, Block, Findings, Look, Piece, Surveyed};
 
 /// A file, looked through to its end.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) struct SourceFile {
     /// Of each of the file's columns.
     pub(super) kinds: Vec<Kinds>,
     pub(super) record_bytes_max: u64,
+    pub(super) bad: Bad,
     /// For each column of the source, its place in the file.
     pub(super) places: Vec<Option<usize>>,
 }
@@ -40,6 +41,7 @@ impl SourceFile {
             rows_end: surveyed.header.rows_start,
             kinds: vec![Kinds::NONE; surveyed.header.names.len()],
             record_bytes_max: 0,
+            bad: Bad::default(),
             places: Vec::new(),
         }
     }
@@ -82,6 +84,8 @@ impl SourceFile {
         self.rows += findings.rows;
         self.rows_end = findings.next;
         self.record_bytes_max = self.record_bytes_max.max(findings.record_bytes_max);
+        self.bad.rows += findings.bad.rows;
+        self.bad.first = self.bad.first.or(findings.bad.first);
         for (known, found) in self.kinds.iter_mut().zip(findings.kinds) {
             *known = known.bitor(found);
         }

@@ -17,7 +17,7 @@ use super::file::TextFile;
 use super::flaw::{Flaw, What};
 use super::header::Header;
 use super::kinds::Kinds;
-use super::options::CsvOptions;
+use super::options::{BadRows, CsvOptions};
 use super::records::{Fault, Marks, Next, Span, Splitter, TEXT_BYTES_MAX, first_record};
 use super::window::{Filled, WINDOW_BYTES, Window};
 
@@ -91,6 +91,15 @@ pub(super) struct Findings {
     pub(super) kinds: Vec<Kinds>,
     pub(super) record_bytes_max: u64,
     pub(super) flaw: Option<Flaw>,
+    /// The rows that are bad and no error, and the first of them.
+    pub(super) bad: Bad,
+}
+
+/// Rows that are bad: how many, and the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) rows: u64,
+    pub(super) first: Option<Flaw>,
 }
 
 impl Surveyed {
@@ -147,6 +156,13 @@ impl Look<'_> {
         Ok(walk.findings)
     }
 
+    /// Of columns whose type was asked for there is nothing to find out.
+    fn kinds_known(&self) -> Vec<Kinds> {
+        let is_given = |name: &String| self.options.types.iter().any(|(given, _)| given == name);
+        let kind = |name| if is_given(name) { Kinds::TEXT } else { Kinds::NONE };
+        self.surveyed.header.names.iter().map(kind).collect()
+    }
+
     fn window(&self, offset: u64, bytes_max: usize) -> Result<Window> {
         Window::new(&self.surveyed.file, offset, bytes_max, self.budget)
     }
@@ -201,9 +217,10 @@ impl<'a> Walk<'a> {
             next: u64::MAX,
             rows: 0,
             blocks: Vec::new(),
-            kinds: vec![Kinds::NONE; look.surveyed.header.names.len()],
+            kinds: look.kinds_known(),
             record_bytes_max: 0,
             flaw: None,
+            bad: Bad::default(),
         };
         Self { look, piece, findings, block_end: 0 }
     }
@@ -237,12 +254,14 @@ impl<'a> Walk<'a> {
                         self.findings.next = at;
                         return Done { bytes: start, is_over: true };
                     }
-                    if let Some(what) = self.flaw(fields, fault) {
-                        self.findings.flaw = Some(Flaw { offset: at, what });
-                        return Done { bytes: start, is_over: true };
+                    match self.judge(fields, fault, at) {
+                        Judged::Row => {
+                            self.take(at, (end - start) as u64);
+                            self.look_at(text, fields);
+                        }
+                        Judged::Skipped => (),
+                        Judged::Flawed => return Done { bytes: start, is_over: true },
                     }
-                    self.take(at, (end - start) as u64);
-                    self.look_at(text, fields);
                 }
                 Next::Open(_) if is_last => {
                     let end = base + text.len() as u64;
@@ -263,6 +282,25 @@ impl<'a> Walk<'a> {
             None if fields.len() != wanted => Some(What::Fields { found: fields.len(), wanted }),
             None => None,
         }
+    }
+
+    /// Whether a record is a row, or what is done about it.
+    fn judge(&mut self, fields: &[Span], fault: Option<Fault>, offset: u64) -> Judged {
+        let Some(what) = self.flaw(fields, fault) else { return Judged::Row };
+        let flaw = Flaw { offset, what };
+        let judged = match self.look.options.bad_rows {
+            _ if matches!(what, What::Unclosed { .. }) => Judged::Flawed,
+            BadRows::Error => Judged::Flawed,
+            BadRows::Skip => Judged::Skipped,
+            BadRows::Null => Judged::Row,
+        };
+        if judged == Judged::Flawed {
+            self.findings.flaw = Some(flaw);
+        } else {
+            self.findings.bad.rows += 1;
+            self.findings.bad.first.get_or_insert(flaw);
+        }
+        judged
     }
 
     /// Counts a record.
@@ -305,6 +343,14 @@ impl<'a> Walk<'a> {
             }
         }
     }
+}
+
+/// What becomes of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    Row,
+    Skipped,
+    Flawed,
 }
 
 /// How far a text was gone through.

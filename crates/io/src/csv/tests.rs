@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use dframe_expr::type_name;
 use proptest::collection::vec;
@@ -205,6 +206,59 @@ fn ten_thousand_columns_are_read() {
     let batches = batches(source, &request((0..10_000).collect(), 1 << 20)).expect("read");
     let last = batches[0].column(9_999).as_primitive::<arrow::datatypes::Int64Type>();
     assert_eq!((batches[0].num_columns(), last.value(0)), (10_000, 9_999));
+}
+
+#[test]
+fn bad_rows_are_skipped_or_made_rows() {
+    let text = "a,b,c\n1,2,3\n4\n5,\"6\"x,7\n8,9,10,11\n\"x\"y\n12,13,14\n";
+    let with = |bad_rows, grain| {
+        let options = CsvOptions::default().bad_rows(bad_rows);
+        let (source, _path) = source(text.as_bytes(), &options, grain).expect("read");
+        let (bad, first) = source.bad_rows().expect("there are bad rows");
+        assert_eq!(first.message(), "line 3 has 1 field, but there are 3 columns");
+        let types: Vec<DataType> =
+            source.schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        assert_eq!(types, vec![DataType::Int64; 3]);
+        let shown = |row: Row| row.into_iter().map(|v| v.unwrap_or("~".into())).collect::<Vec<_>>();
+        let rows = rows_of(source, 1 << 20).expect("read").into_iter();
+        (bad, rows.map(|row| shown(row).join("|")).collect::<Vec<_>>())
+    };
+    for piece_bytes in 1..text.len() as u64 {
+        let grain = Grain { piece_bytes, block_bytes: 1 };
+        assert_eq!(with(BadRows::Skip, grain), (4, vec!["1|2|3".into(), "12|13|14".into()]));
+        let made = ["1|2|3", "4|~|~", "5|~|7", "8|9|10", "~|~|~", "12|13|14"].map(str::to_string);
+        assert_eq!(with(BadRows::Null, grain), (4, made.to_vec()));
+    }
+    let stretch = format!("a,b\n1,2\n{}3,4\n{}", "bad\n".repeat(500_000), "bad\n".repeat(500_000));
+    let skip = CsvOptions::default().bad_rows(BadRows::Skip);
+    for text in [stretch.clone().into_bytes(), zstd::encode_all(stretch.as_bytes(), 1).expect("")] {
+        assert_eq!(read_with(text, &skip).expect("read").1, ["1|2", "3|4"]);
+    }
+    let unclosed = CsvOptions::default().bad_rows(BadRows::Skip);
+    assert!(read_with("a,b\n1,\"2\n3,4\n", &unclosed).is_err(), "the rest would be lost");
+}
+
+#[test]
+fn types_can_be_asked_for() {
+    let text = "id,price,day\n007,1.50,2024-01-01\n\"\",\"\",\"\"\n,,\nx,2,soon\n";
+    let of = |day| {
+        let options = CsvOptions::default();
+        let options = options.column_type("price", DataType::Decimal128(9, 2));
+        options.column_type("DAY", day).column_type("id", DataType::Utf8)
+    };
+    let (types, rows) = read_with(text, &of(DataType::Utf8)).expect("read");
+    assert_eq!(types, "id VARCHAR, price DECIMAL(9, 2), day VARCHAR");
+    assert_eq!(rows, ["007|1.50|2024-01-01", "|~|", "~|~|~", "x|2.00|soon"]);
+    let error = read_with(text, &of(DataType::Date32)).expect_err("'soon' is no date");
+    assert_eq!(error.message(), "'soon' in line 5 is no DATE");
+    assert_eq!(error.context().column.as_deref(), Some("day"));
+    let lax = of(DataType::Date32).bad_rows(BadRows::Null);
+    assert_eq!(read_with(text, &lax).expect("read").1[3], "x|2.00|~");
+    let unknown = CsvOptions::default().column_type("days", DataType::Date32);
+    assert!(read_with(text, &unknown).expect_err("no such column").message().contains("days"));
+    let packed = zstd::encode_all(text.as_bytes(), 1).expect("compressed");
+    let error = read_with(packed, &of(DataType::Date32)).expect_err("'soon' is no date");
+    assert_eq!(error.message(), "'soon' in line 5 is no DATE");
 }
 
 #[test]

@@ -18,8 +18,8 @@ use super::window::WINDOW_BYTES;
 
 /// The position of a row: the file in the upper bits, the row in the file in the lower 40.
 const POSITION_ROW_BITS: u32 = 40;
-/// The text of a unit: more would make reading no faster.
-const UNIT_TEXT_MAX: u64 = 8 << 20;
+/// The text of a unit: what is larger is not in the cache when it is decoded.
+const UNIT_TEXT_MAX: u64 = 2 << 20;
 /// The text of a batch.
 const BATCH_TEXT_MAX: u64 = 2 << 20;
 /// The rows below which a partition is not worth a task of its own.
