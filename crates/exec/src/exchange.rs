@@ -162,6 +162,7 @@ impl Fold for Exchange {
     }
 }
 
+const PURPOSE: &str = "cutting rows by key";
 /// Rows that are cut at once.
 const ROWS_MAX: usize = 512 * 1024;
 /// Memory that rows and cutting them may need before they are cut, at most.
@@ -210,10 +211,11 @@ impl RowCutter {
             parts.extend(self.flush(context)?);
         }
         let bytes = cutting_bytes(&batch);
-        if !self.held.try_grow(bytes) {
+        // Parts that are there go to disk before this one is cut short: small parts make tiny batches.
+        if !self.held.grow_if_granted(bytes, PURPOSE)? {
             // What is there can be cut without more memory, and then be spilled for the new rows.
             parts.extend(self.flush(context)?);
-            if let Err(refusal) = self.held.grow(bytes, "cutting rows by key") {
+            if let Err(refusal) = self.held.grow(bytes, PURPOSE) {
                 let mut halves = halves(&batch, refusal)?.into_iter();
                 return halves.try_for_each(|half| self.push_into(parts, half, context));
             }

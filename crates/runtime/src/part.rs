@@ -156,7 +156,8 @@ impl Part {
     }
 
     /// As [`Part::read`], for a reader that comes only once: the memory of each batch is given back to
-    /// the budget when it is handed out, and is the reader's from then on.
+    /// the budget when it is handed out, and is the reader's from then on. Batches that are slices of the same
+    /// memory do not free it one by one: those are to be read.
     pub fn take(self: &Arc<Self>, bucket: Option<u32>) -> PartReader {
         PartReader { takes: true, ..self.read(bucket) }
     }

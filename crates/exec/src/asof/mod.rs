@@ -54,7 +54,7 @@ impl BucketStream for AsofBuckets {
     }
 
     fn is_repeatable(&self) -> bool {
-        false
+        self.0.sides.iter().all(|side| side.sort.is_some())
     }
 
     fn stream(

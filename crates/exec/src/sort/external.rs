@@ -51,7 +51,7 @@ pub(crate) fn sorted_bucket(
     context: &TaskContext,
 ) -> Result<MergeRuns> {
     let mut sort = ExternalSort::new(spec, context);
-    for rows in parts.into_iter().flat_map(|part| part.take(Some(bucket))) {
+    for rows in parts.into_iter().flat_map(|part| part.read(Some(bucket))) {
         context.cancel.check()?;
         sort.push(&copied(&rows?)?)?;
     }
@@ -59,7 +59,7 @@ pub(crate) fn sorted_bucket(
 }
 
 /// The rows in memory of their own: the buckets of a part are slices of the same, which a run that holds one of
-/// them would keep.
+/// them would keep. For the same reason nothing is taken out of a part: its memory is free when all of it is.
 fn copied(rows: &RecordBatch) -> Result<RecordBatch> {
     let places: UInt32Array = (0..rows.num_rows() as u32).collect();
     Ok(take_record_batch(rows, &places)?)

@@ -67,7 +67,7 @@ impl BucketStream for WindowBuckets {
     }
 
     fn is_repeatable(&self) -> bool {
-        false
+        self.0.sort.is_some()
     }
 
     fn stream(
