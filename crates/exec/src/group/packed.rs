@@ -1,7 +1,11 @@
 //! A hash table from packed keys (64 or 128 bits) to dense group numbers.
 //!
-//! Linear probing over `(key, group)` entries at 50 % load at most. It holds no states: those are
-//! columns, indexed by the group.
+//! ```text
+//!   key --hash--> slots: (hash, group), linear probing at 50 % load at most
+//!                              +--> keys[group]           looked at only where the hashes are equal
+//! ```
+//!
+//! It holds no states: those are columns, indexed by the group, as the keys are.
 
 /// A key of fixed width.
 pub(crate) trait PackedKey: Copy + Eq + Default {
@@ -36,61 +40,67 @@ pub(crate) fn combine(before: u64, next: u64) -> u64 {
 const FREE: u32 = u32::MAX;
 const SLOTS_MIN: usize = 1024;
 
-#[derive(Clone, Copy, Default)]
-struct Entry<K> {
-    key: K,
+/// A group, and the hash of its key: keys of other groups are told apart without looking at them, and the
+/// table grows without that.
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u32,
     group: u32,
 }
 
 /// Keys to groups.
 pub(crate) struct PackedTable<K> {
-    slots: Vec<Entry<K>>,
-    len: usize,
-    next: u32,
+    slots: Vec<Slot>,
+    /// The key of each group.
+    keys: Vec<K>,
 }
 
 impl<K: PackedKey> PackedTable<K> {
     /// A table without keys.
     pub(crate) fn new() -> Self {
-        Self { slots: Vec::new(), len: 0, next: 0 }
+        Self { slots: Vec::new(), keys: Vec::new() }
     }
 
-    /// The group of each key. A key not seen before gets the next group, and `on_new` hears of the
-    /// row at which that happened.
-    pub(crate) fn assign(
-        &mut self,
-        keys: &[K],
-        groups: &mut Vec<u32>,
-        on_new: &mut dyn FnMut(usize),
-    ) {
-        let of_key = |(row, key): (usize, &K)| self.group_of(*key, || on_new(row));
+    /// Appends the group of each key to `groups`. A key not seen before gets the next group, and its place
+    /// is appended to `new_rows`.
+    pub(crate) fn assign(&mut self, keys: &[K], groups: &mut Vec<u32>, new_rows: &mut Vec<u32>) {
+        let of_key = |(row, key): (usize, &K)| self.group_of(*key, || new_rows.push(row as u32));
         groups.extend(keys.iter().enumerate().map(of_key));
     }
 
     /// The group of one key; `on_new` is called if the key was not seen before.
     pub(crate) fn group_of(&mut self, key: K, on_new: impl FnOnce()) -> u32 {
-        if self.len * 2 >= self.slots.len() {
+        if self.keys.len() * 2 >= self.slots.len() {
             self.grow();
         }
-        let slot = self.find(key);
-        let entry = &mut self.slots[slot];
-        if entry.group == FREE {
-            *entry = Entry { key, group: self.next };
-            self.next += 1;
-            self.len += 1;
-            on_new();
+        let hash = key.hash() as u32;
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot.group == FREE {
+                let group = self.keys.len() as u32;
+                self.slots[at] = Slot { hash, group };
+                self.keys.push(key);
+                on_new();
+                return group;
+            }
+            if slot.hash == hash && self.keys[slot.group as usize] == key {
+                return slot.group;
+            }
+            at = (at + 1) & mask;
         }
-        entry.group
     }
 
     /// Gives out the next group to a key that is kept elsewhere.
     pub(crate) fn skip_group(&mut self) -> u32 {
-        self.next += 1;
-        self.next - 1
+        self.keys.push(K::default());
+        self.keys.len() as u32 - 1
     }
 
     /// Makes room for so many keys at once.
     pub(crate) fn reserve(&mut self, keys: usize) {
+        self.keys.reserve(keys.saturating_sub(self.keys.len()));
         let slots = slots_for(keys);
         if slots > self.slots.len() {
             self.resize(slots);
@@ -99,25 +109,12 @@ impl<K: PackedKey> PackedTable<K> {
 
     /// The memory that a table of so many keys takes.
     pub(crate) fn memory_for(keys: usize) -> usize {
-        slots_for(keys) * size_of::<Entry<K>>()
+        slots_for(keys) * size_of::<Slot>() + keys * size_of::<K>()
     }
 
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Entry<K>>()
-    }
-
-    /// The slot where `key` is, or the free one where it belongs.
-    fn find(&self, key: K) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut slot = key.hash() as usize & mask;
-        loop {
-            let entry = &self.slots[slot];
-            if entry.group == FREE || entry.key == key {
-                return slot;
-            }
-            slot = (slot + 1) & mask;
-        }
+        self.slots.capacity() * size_of::<Slot>() + self.keys.capacity() * size_of::<K>()
     }
 
     #[cold]
@@ -126,11 +123,15 @@ impl<K: PackedKey> PackedTable<K> {
     }
 
     fn resize(&mut self, slots: usize) {
-        let free = Entry { key: K::default(), group: FREE };
+        let free = Slot { hash: 0, group: FREE };
         let old = std::mem::replace(&mut self.slots, vec![free; slots]);
-        for entry in old.into_iter().filter(|entry| entry.group != FREE) {
-            let slot = self.find(entry.key);
-            self.slots[slot] = entry;
+        let mask = slots - 1;
+        for slot in old.into_iter().filter(|slot| slot.group != FREE) {
+            let mut at = slot.hash as usize & mask;
+            while self.slots[at].group != FREE {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = slot;
         }
     }
 }
@@ -147,11 +148,11 @@ mod tests {
     #[test]
     fn groups_follow_first_appearance_through_growth() {
         let keys: Vec<u64> = (0..10_000).map(|i| (i * 7919) % 3001).collect();
-        let (mut table, mut groups, mut seen) = (PackedTable::new(), Vec::new(), Vec::new());
-        table.assign(&keys, &mut groups, &mut |row| seen.push(keys[row]));
-        assert_eq!(seen.len(), 3001);
+        let (mut table, mut groups, mut new_rows) = (PackedTable::new(), Vec::new(), Vec::new());
+        table.assign(&keys, &mut groups, &mut new_rows);
+        assert_eq!(new_rows.len(), 3001);
         for (key, group) in keys.iter().zip(&groups) {
-            assert_eq!(seen[*group as usize], *key);
+            assert_eq!(keys[new_rows[*group as usize] as usize], *key);
         }
     }
 }

@@ -111,22 +111,24 @@ impl GroupTable {
             return Ok(());
         }
         self.make_room(&codes);
-        let Self { stored, groups: count, lookup, columns } = self;
-        let mut on_new = |row: usize| {
-            for (stored, codes) in stored.iter_mut().zip(&codes) {
-                stored.push(codes, row, *count as u32);
-            }
-            *count += 1;
-        };
-        match lookup {
+        let mut new_rows = Vec::new();
+        match &mut self.lookup {
             Lookup::Nothing | Lookup::Dense => {}
-            Lookup::Direct(direct) => direct.assign(&codes, groups, &mut on_new),
+            Lookup::Direct(direct) => direct.assign(&codes, groups, &mut new_rows),
             Lookup::Wide { table, null_group } => {
-                assign_wide(table, null_group, &codes[0], groups, &mut on_new);
+                assign_wide(table, null_group, &codes[0], groups, &mut new_rows);
             }
-            Lookup::Narrow(table) => table.assign(&pack(columns, &codes), groups, &mut on_new),
-            Lookup::Chain(links) => assign_chain(links, columns, &codes, groups, &mut on_new),
+            Lookup::Narrow(table) => {
+                table.assign(&pack(&self.columns, &codes), groups, &mut new_rows);
+            }
+            Lookup::Chain(links) => {
+                assign_chain(links, &self.columns, &codes, groups, &mut new_rows);
+            }
         }
+        for (stored, codes) in self.stored.iter_mut().zip(&codes) {
+            stored.extend(codes, &new_rows, self.groups as u32);
+        }
+        self.groups += new_rows.len();
         Ok(())
     }
 
@@ -163,8 +165,14 @@ impl GroupTable {
 
     /// Makes room for so many groups, where the way of looking up knows how.
     pub(crate) fn reserve(&mut self, groups: usize) {
-        if let Lookup::Wide { table, .. } | Lookup::Narrow(table) = &mut self.lookup {
-            table.reserve(groups);
+        match &mut self.lookup {
+            Lookup::Wide { table, .. } | Lookup::Narrow(table) => table.reserve(groups),
+            Lookup::Chain(links) => {
+                if let Some(last) = links.last_mut() {
+                    last.table.reserve(groups);
+                }
+            }
+            Lookup::Nothing | Lookup::Dense | Lookup::Direct(_) => {}
         }
     }
 
@@ -172,7 +180,8 @@ impl GroupTable {
     pub(crate) fn memory_for(&self, groups: usize) -> usize {
         match &self.lookup {
             Lookup::Wide { .. } | Lookup::Narrow(_) => PackedTable::<u64>::memory_for(groups),
-            _ => 0,
+            Lookup::Chain(_) => PackedTable::<u128>::memory_for(groups),
+            Lookup::Nothing | Lookup::Dense | Lookup::Direct(_) => 0,
         }
     }
 
@@ -213,13 +222,13 @@ impl GroupTable {
         let stored = self.stored.iter();
         let codes: Vec<Codes> =
             stored.map(|stored| Codes { codes: stored.codes.clone(), nulls: None }).collect();
-        let mut groups = Vec::new();
+        let (mut groups, mut new_rows) = (Vec::new(), Vec::new());
         match &mut self.lookup {
             Lookup::Narrow(table) => {
-                table.assign(&pack(&self.columns, &codes), &mut groups, &mut |_| {});
+                table.assign(&pack(&self.columns, &codes), &mut groups, &mut new_rows);
             }
             Lookup::Chain(links) => {
-                assign_chain(links, &self.columns, &codes, &mut groups, &mut |_| {});
+                assign_chain(links, &self.columns, &codes, &mut groups, &mut new_rows);
             }
             _ => {}
         }
@@ -270,17 +279,17 @@ fn assign_wide(
     null_group: &mut Option<u32>,
     codes: &Codes,
     groups: &mut Vec<u32>,
-    on_new: &mut dyn FnMut(usize),
+    new_rows: &mut Vec<u32>,
 ) {
     let Some(nulls) = &codes.nulls else {
-        return table.assign(&codes.codes, groups, on_new);
+        return table.assign(&codes.codes, groups, new_rows);
     };
     for (row, code) in codes.codes.iter().enumerate() {
         if nulls.is_valid(row) {
-            groups.push(table.group_of(*code, || on_new(row)));
+            groups.push(table.group_of(*code, || new_rows.push(row as u32)));
         } else {
             let group = null_group.get_or_insert_with(|| {
-                on_new(row);
+                new_rows.push(row as u32);
                 table.skip_group()
             });
             groups.push(*group);
@@ -293,10 +302,9 @@ fn assign_chain(
     columns: &[KeyColumn],
     codes: &[Codes],
     groups: &mut Vec<u32>,
-    on_new: &mut dyn FnMut(usize),
+    new_rows: &mut Vec<u32>,
 ) {
     let rows = codes[0].codes.len();
-    let last = links.len() - 1;
     for (index, link) in links.iter_mut().enumerate() {
         let mut keys: Vec<u128> = match index {
             0 => vec![0; rows],
@@ -306,10 +314,9 @@ fn assign_chain(
             add_codes(&mut keys, &columns[column], &codes[column]);
         }
         groups.clear();
-        match index == last {
-            true => link.table.assign(&keys, groups, on_new),
-            false => link.table.assign(&keys, groups, &mut |_| {}),
-        }
+        // Those of the last link count.
+        new_rows.clear();
+        link.table.assign(&keys, groups, new_rows);
     }
 }
 
@@ -351,7 +358,7 @@ impl Direct {
         codes.zip(&self.bits).fold(0, |slot, (code, bits)| slot << bits | code as usize)
     }
 
-    fn assign(&mut self, codes: &[Codes], groups: &mut Vec<u32>, on_new: &mut dyn FnMut(usize)) {
+    fn assign(&mut self, codes: &[Codes], groups: &mut Vec<u32>, new_rows: &mut Vec<u32>) {
         let mut slots: Vec<u32> = codes[0].codes.iter().map(|code| *code as u32).collect();
         for (codes, bits) in codes.iter().zip(&self.bits).skip(1) {
             let codes = codes.codes.iter();
@@ -366,7 +373,7 @@ impl Direct {
             if *group == FREE {
                 *group = next;
                 next += 1;
-                on_new(row);
+                new_rows.push(row as u32);
             }
             *group
         }));
@@ -375,10 +382,12 @@ impl Direct {
 }
 
 impl StoredCodes {
-    fn push(&mut self, codes: &Codes, row: usize, group: u32) {
-        self.codes.push(codes.codes[row]);
-        if codes.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-            self.null_groups.push(group);
+    /// The codes of the rows at which groups, from `first` on, were seen first.
+    fn extend(&mut self, codes: &Codes, rows: &[u32], first: u32) {
+        self.codes.extend(rows.iter().map(|row| codes.codes[*row as usize]));
+        if let Some(nulls) = &codes.nulls {
+            let null = rows.iter().zip(first..).filter(|(row, _)| nulls.is_null(**row as usize));
+            self.null_groups.extend(null.map(|(_, group)| group));
         }
     }
 
