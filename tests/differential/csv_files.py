@@ -8,10 +8,12 @@ is told the types. Or such a text is damaged here and there; then Python's modul
 must either read those or refuse what is no table. The exit status is 1 if one differs.
 """
 
+import bz2
 import csv
 import datetime
 import gzip
 import io
+import lzma
 import random
 import subprocess
 import sys
@@ -28,7 +30,7 @@ import pyarrow.parquet as pq  # noqa: E402
 
 import harness  # noqa: E402
 
-CODECS = ["", "", "", ".gz", ".zst"]
+CODECS = ["", "", "", ".gz", ".zst", ".bz2", ".xz"]
 WORDS = ["tea", "milk", "a b", "", "N/A", "é漢", "x,y", 'say "so"', "two\nlines", ";", "\t", "'", "00501", "1.2.3", "-", "#no"]
 EPOCH = datetime.datetime(1970, 1, 1)
 
@@ -178,6 +180,10 @@ def compressed(text: bytes, codec: str) -> bytes:
         # Two members, as `cat a.gz b.gz` makes them.
         half = len(text) // 2
         return gzip.compress(text[:half]) + gzip.compress(text[half:])
+    if codec == ".bz2":
+        return bz2.compress(text, compresslevel=1)
+    if codec == ".xz":
+        return lzma.compress(text, preset=1)
     return pa.compress(text, codec="zstd", asbytes=True) if codec == ".zst" else text
 
 

@@ -32,6 +32,9 @@ pub struct ReadingArgs {
     /// Types of columns of a CSV file, whatever they look like: "id:varchar, price:decimal(9,2)"
     #[arg(long, value_name = "COLUMNS", value_parser = some_text)]
     schema: Option<String>,
+    /// What the text of a CSV file is in, such as latin1 [default: utf-8, or utf-16 if the file says so]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
     /// What is done about lines of a CSV file that have too few or too many fields
     #[arg(long, value_name = "WHAT", default_value = "error")]
     on_bad_row: OnBadRow,
@@ -86,6 +89,9 @@ impl ReadingArgs {
             OnBadRow::Skip => BadRows::Skip,
             OnBadRow::Null => BadRows::Null,
         });
+        if let Some(name) = &self.encoding {
+            options = options.encoding(name)?;
+        }
         if let Some(text) = &self.schema {
             let types = parse_schema(text)?.into_iter();
             options = types.fold(options, |options, (name, to)| options.column_type(name, to));

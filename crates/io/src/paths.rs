@@ -22,7 +22,7 @@ pub(crate) const PARQUET: Extensions =
 pub(crate) const CSV: Extensions = Extensions {
     what: "csv",
     names: &["csv", "tsv", "tab", "psv"],
-    packed: &["gz", "gzip", "zst", "zstd"],
+    packed: &["gz", "gzip", "zst", "zstd", "bz2", "xz"],
 };
 
 impl Extensions {

@@ -7,7 +7,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use dframe_core::{Error, Result};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
+use super::options::CsvOptions;
 use super::packing::{HEAD_BYTES, Packing};
 use crate::paths::{CSV, unreadable};
 
@@ -18,12 +21,23 @@ pub(super) struct TextFile {
     /// The bytes on disk.
     pub(super) length: u64,
     pub(super) packing: Packing,
+    /// What the text is in, unless it is UTF-8.
+    encoding: Option<&'static Encoding>,
     modified: Option<SystemTime>,
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a file, from some place on.
+/// The encoding that a byte order mark tells, if it is not UTF-8.
+fn utf_16(head: &[u8]) -> Option<&'static Encoding> {
+    match head {
+        [0xff, 0xfe, ..] => Some(UTF_16LE),
+        [0xfe, 0xff, ..] => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// The text of a file, from some place on, in UTF-8.
 pub(super) type TextReader = Box<dyn Read + Send>;
 
 impl TextFile {
@@ -31,12 +45,18 @@ impl TextFile {
     ///
     /// # Errors
     /// It cannot be read, or its first bytes are those of another format.
-    pub(super) fn open(path: PathBuf) -> Result<(Self, u64)> {
+    pub(super) fn open(path: PathBuf, options: &CsvOptions) -> Result<(Self, u64)> {
         let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
         let found = file.metadata().map_err(|error| unreadable(&path, error))?;
         let (length, modified) = (found.len(), found.modified().ok());
-        let mut this = Self { path, length, packing: Packing::Plain, modified };
+        let mut this = Self { path, length, packing: Packing::Plain, encoding: None, modified };
         this.packing = Packing::of(&this.head(HEAD_BYTES)?);
+        this.encoding = match options.encoding {
+            // Which end comes first is told by the mark, if there is one.
+            Some(encoding) if encoding == UTF_16LE => utf_16(&this.head(4)?).or(Some(UTF_16LE)),
+            Some(encoding) => (encoding != UTF_8).then_some(encoding),
+            None => utf_16(&this.head(4)?),
+        };
         let start = this.check_head()?;
         Ok((this, start))
     }
@@ -52,11 +72,6 @@ impl TextFile {
     /// Where the text begins: after a byte order mark.
     fn check_head(&self) -> Result<u64> {
         match self.head(4)?.as_slice() {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-                Err(Error::unsupported("the file is text in UTF-16")
-                    .file(&self.path)
-                    .remedy("convert it first, as with `iconv -f utf-16 -t utf-8`"))
-            }
             b"PAR1" => Err(Error::invalid_input("the file is parquet, and was to be read as CSV")
                 .file(&self.path)
                 .remedy("leave the format out, or name files of one format")),
@@ -67,7 +82,7 @@ impl TextFile {
 
     /// Whether it can be read from any place.
     pub(super) fn is_plain(&self) -> bool {
-        self.packing == Packing::Plain
+        self.packing == Packing::Plain && self.encoding.is_none()
     }
 
     /// The text from `offset` on. Of a compressed file, what comes before is read, too.
@@ -85,7 +100,13 @@ impl TextFile {
             file.seek(SeekFrom::Start(offset)).map_err(|error| self.failed(error))?;
             return Ok(Box::new(file));
         }
-        let mut text = self.packing.unpacked(file).map_err(|error| self.failed(error))?;
+        let packed = self.packing.unpacked(file).map_err(|error| self.failed(error))?;
+        let mut text: TextReader = match self.encoding {
+            None => packed,
+            Some(encoding) => {
+                Box::new(DecodeReaderBytesBuilder::new().encoding(Some(encoding)).build(packed))
+            }
+        };
         let before = std::io::copy(&mut (&mut text).take(offset), &mut std::io::sink());
         before.map_err(|error| self.failed(error))?;
         Ok(text)
@@ -126,10 +147,12 @@ impl TextFile {
     /// The error for a read that the system or a decoder refused.
     pub(super) fn failed(&self, error: std::io::Error) -> Error {
         match error.raw_os_error() {
-            None if !self.is_plain() => Error::invalid_data("the file cannot be decompressed")
-                .source(error)
-                .file(&self.path)
-                .remedy("check that it is whole, as with `gzip -t` or `zstd -t`"),
+            None if self.packing != Packing::Plain => {
+                Error::invalid_data("the file cannot be decompressed")
+                    .source(error)
+                    .file(&self.path)
+                    .remedy("check that it is whole, as with `gzip -t` or `zstd -t`")
+            }
             _ => Error::io("cannot read", error).file(&self.path),
         }
     }

@@ -49,7 +49,7 @@ impl Flaw {
             What::NotText { column } => at(names, column, Error::invalid_data(format!(
                 "the record that begins in line {line} is not UTF-8"
             )))
-            .remedy("convert the file first, as with `iconv -f latin1 -t utf-8`"),
+            .remedy("say what it is, as in --encoding latin1"),
             What::TooLong => Error::invalid_data(format!(
                 "the record that begins in line {line} does not end within the memory there is for it"
             ))

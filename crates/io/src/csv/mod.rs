@@ -100,7 +100,7 @@ impl CsvSurvey {
         options.check()?;
         let mut survey = Self { files: vec![], pieces: vec![], options: options.clone() };
         for path in paths::expand(paths, &paths::CSV)? {
-            let (file, start) = TextFile::open(path)?;
+            let (file, start) = TextFile::open(path, options)?;
             let header = Header::read(&file, start, options, budget)?;
             let marks = options.marks(file.usual_delimiter());
             let grain = grain(&file);

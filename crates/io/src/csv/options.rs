@@ -3,6 +3,7 @@
 
 use arrow::datatypes::DataType;
 use dframe_core::{Error, Result};
+use encoding_rs::Encoding;
 
 use super::convert;
 use super::records::Marks;
@@ -25,6 +26,7 @@ pub struct CsvOptions {
     pub(super) nulls: Vec<String>,
     pub(super) bad_rows: BadRows,
     pub(super) types: Vec<(String, DataType)>,
+    pub(super) encoding: Option<&'static Encoding>,
 }
 
 /// What is done about a line that is no row: it has too few or too many fields, or text after the
@@ -52,6 +54,7 @@ impl Default for CsvOptions {
             nulls: vec![],
             bad_rows: BadRows::Error,
             types: vec![],
+            encoding: None,
         }
     }
 }
@@ -92,6 +95,20 @@ impl CsvOptions {
     pub fn bad_rows(mut self, bad_rows: BadRows) -> Self {
         self.bad_rows = bad_rows;
         self
+    }
+
+    /// What the text is in, by one of the names of the [WHATWG's standard](https://encoding.spec.whatwg.org/#names-and-labels), such as
+    /// `latin1` (which is windows-1252 there) or `utf-16`. Otherwise it is UTF-8, or UTF-16 if a byte order mark says so.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn encoding(mut self, name: &str) -> Result<Self> {
+        let unknown = || {
+            Error::invalid_input(format!("there is no encoding '{name}'"))
+                .remedy("names are such as utf-8, utf-16, latin1, windows-1252, shift_jis")
+        };
+        self.encoding = Some(Encoding::for_label(name.as_bytes()).ok_or_else(unknown)?);
+        Ok(self)
     }
 
     /// The type of a column, whatever its values look like. Values that are not of the type are an error of

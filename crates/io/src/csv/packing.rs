@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,11 @@ pub(super) enum Packing {
     /// Not at all: it can be read from any place.
     Plain,
     Gzip,
+    Bzip2,
+    /// With the bytes of the text that the decoder looks back to.
+    Xz {
+        window: u64,
+    },
     /// With the bytes of the text that the decoder looks back to.
     Zstd {
         window: u64,
@@ -21,8 +28,10 @@ pub(super) enum Packing {
 const READ_BYTES: usize = 128 << 10;
 /// What a decoder holds besides what it looks back to.
 const DECODER_BYTES: u64 = 512 << 10;
+/// What a decoder of bzip2 holds for the largest blocks.
+const BZIP2_BYTES: u64 = 4 << 20;
 /// The bytes that tell how a file is compressed.
-pub(super) const HEAD_BYTES: usize = 18;
+pub(super) const HEAD_BYTES: usize = 48;
 
 impl Packing {
     /// What the first bytes of a file tell.
@@ -30,6 +39,10 @@ impl Packing {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, frame @ ..] => Self::Zstd { window: zstd_window(frame) },
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => Self::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, stream @ ..] => {
+                Self::Xz { window: xz_window(stream) }
+            }
             _ => Self::Plain,
         }
     }
@@ -39,7 +52,8 @@ impl Packing {
         match self {
             Self::Plain => 0,
             Self::Gzip => DECODER_BYTES,
-            Self::Zstd { window } => window + DECODER_BYTES,
+            Self::Bzip2 => BZIP2_BYTES,
+            Self::Zstd { window } | Self::Xz { window } => window + DECODER_BYTES,
         }
     }
 
@@ -49,6 +63,8 @@ impl Packing {
         Ok(match self {
             Self::Plain => Box::new(file),
             Self::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Self::Bzip2 => Box::new(MultiBzDecoder::new(file)),
+            Self::Xz { .. } => Box::new(XzReader::new(file, true)),
             Self::Zstd { .. } => Box::new(zstd::Decoder::with_buffer(file)?),
         })
     }
@@ -76,6 +92,23 @@ fn zstd_window(frame: &[u8]) -> u64 {
     size.sum::<u64>() + offset
 }
 
+/// What a decoder looks back to, from what follows the magic number of a stream ("The .xz file format", 3.1
+/// and 5.3.1): the first block's dictionary.
+fn xz_window(stream: &[u8]) -> u64 {
+    let byte = |index: usize| stream.get(index).copied().unwrap_or(0);
+    // After the stream's flags and their checksum, and the size of the block's header.
+    let flags = byte(7);
+    let mut at = 8;
+    for has_size in [flags & 0x40 != 0, flags & 0x80 != 0] {
+        while has_size && byte(at) & 0x80 != 0 {
+            at += 1;
+        }
+        at += usize::from(has_size);
+    }
+    let bits = u64::from(byte(at + 2)).min(40);
+    (2 | (bits & 1)) << (bits / 2 + 11)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +121,10 @@ mod tests {
         let stream = zstd::encode_all(&text[..], 3).expect("compressed");
         let Packing::Zstd { window } = Packing::of(&stream) else { panic!("not zstd") };
         assert!((100_000..=2 << 20).contains(&window), "{window}");
+        let xz = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\x01\x00\x07\x6e\x2c\x6b\x0a\x37";
+        assert_eq!(Packing::of(xz), Packing::Xz { window: 8 << 20 });
+        assert_eq!(Packing::of(b"BZh91AY&SY"), Packing::Bzip2);
+        assert_eq!(Packing::of(b"BZh9,b\n"), Packing::Plain);
         assert_eq!(Packing::of(b"a,b\n"), Packing::Plain);
         assert_eq!(Packing::of(&[0x1f, 0x8b, 8]), Packing::Gzip);
     }
