@@ -18,7 +18,7 @@ use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
 use super::SortSpec;
 use super::gather::{Gather, RUN_BATCH_BYTES, RUN_BATCH_ROWS};
 use super::order::{Given, Order};
-use super::threshold::LastWanted;
+use super::threshold::{LastWanted, Milestone};
 use crate::fold::{Fold, halves, keep};
 
 /// The tag of parts that are runs.
@@ -32,6 +32,7 @@ pub(crate) struct SortRun {
     batches: Vec<RecordBatch>,
     rows: usize,
     last_wanted: LastWanted,
+    milestones: Vec<Milestone>,
     held: Reservation,
     parts: Vec<Arc<Part>>,
 }
@@ -44,6 +45,7 @@ impl SortRun {
             batches: Vec::new(),
             rows: 0,
             last_wanted: LastWanted::new(spec),
+            milestones: Vec::new(),
             held: context.budget.reservation(),
             parts: Vec::new(),
         }
@@ -104,6 +106,7 @@ impl SortRun {
             self.held.shrink(usize::MAX);
             return Ok(());
         }
+        self.milestones.extend(self.spec.milestones(&sorted)?);
         let index = self.spec.index(&sorted)?;
         let run = sorted.into_iter().map(|batch| (0, batch)).collect();
         let run = keep(RUN_TAG, self.spec.schema.clone(), run, &mut self.held, context)?;
@@ -140,6 +143,9 @@ const RUN_BATCH_BYTES_MIN: usize = 16 << 10;
 /// The rows of a run at most, so that sorting them stays near the cache.
 const RUN_ROWS_MAX: usize = 1 << 20;
 
+/// As many milestones of as many rows as this part of the limit tell of it.
+const MILESTONES: u64 = 64;
+
 const PURPOSE: &str = "sorting a run";
 
 impl Fold for SortRun {
@@ -152,8 +158,12 @@ impl Fold for SortRun {
         self.close_run(context)
     }
 
-    fn finish(self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
-        Ok(Chunk::new(self.finish_runs(context)?))
+    fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
+        self.close_run(context)?;
+        // Not before: a task that fails may be done again, and must not have counted its rows.
+        let k = self.spec.limit.unwrap_or(u64::MAX);
+        self.spec.threshold.tell(self.milestones, k, self.spec.options[0])?;
+        Ok(Chunk::new(self.parts))
     }
 }
 
@@ -174,6 +184,21 @@ impl SortSpec {
         let share = (self.run_memory / FAN_IN_WANTED).clamp(RUN_BATCH_BYTES_MIN, RUN_BATCH_BYTES);
         let row = bytes / rows.max(1) + 1;
         (share / row).clamp(1, RUN_BATCH_ROWS)
+    }
+
+    /// With a limit: milestones in a run, each of a good part of the limit.
+    fn milestones(&self, batches: &[RecordBatch]) -> Result<Vec<Milestone>> {
+        let Some(limit) = self.limit else { return Ok(Vec::new()) };
+        let (mut milestones, mut rows) = (Vec::new(), 0);
+        for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
+            rows += batch.num_rows() as u64;
+            if rows >= limit / MILESTONES {
+                let keys = self.key_columns(&batch.slice(batch.num_rows() - 1, 1))?;
+                milestones.push(Milestone { key: plain(&keys[0])?, rows });
+                rows = 0;
+            }
+        }
+        Ok(milestones)
     }
 
     /// The first key of each batch, and the number of its first row in the run.

@@ -3,7 +3,12 @@
 //! ```text
 //!   statistics: k rows or more ----------+
 //!   task: k rows kept --> key of the last --> Threshold (the best of all) --> other tasks, FirstUnits
+//!   ended tasks: milestones in runs ------+
+//!                3 .. 8 .. 20             |   of milestones of n rows each, k rows or more come up to the
+//!                5 .. 6 .. 11 ------------+   (k / n)th: here 8 for k = 4 n
 //! ```
+//!
+//! Milestones matter where `k` is a good part of what a task reads, or more: no task has `k` rows then.
 //!
 //! Within a task, a later row with the same key comes after it. Between tasks nothing is known of who comes
 //! first, so rows with the same key stay.
@@ -14,7 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, Scalar};
 use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
-use arrow::compute::{SortOptions, filter_record_batch, is_null, or_kleene, prep_null_mask_filter};
+use arrow::compute::{
+    SortOptions, concat, filter_record_batch, is_null, or_kleene, prep_null_mask_filter,
+    sort_to_indices,
+};
 use arrow::datatypes::{DataType, Int32Type};
 use dframe_core::Result;
 use dframe_expr::plain;
@@ -27,6 +35,15 @@ use super::keys::KeyComparator;
 pub(crate) struct Threshold {
     version: AtomicU64,
     key: Mutex<Option<ArrayRef>>,
+    milestones: Mutex<Vec<Milestone>>,
+}
+
+/// A key that so many rows come up to, which no other milestone counts.
+#[derive(Clone, Debug)]
+pub(super) struct Milestone {
+    /// A column of one row.
+    pub(super) key: ArrayRef,
+    pub(super) rows: u64,
 }
 
 impl Threshold {
@@ -38,6 +55,30 @@ impl Threshold {
     /// Grows when the key changes.
     fn version(&self) -> u64 {
         self.version.load(Memory::Acquire)
+    }
+
+    /// Milestones of rows that were not told of before: of `k` rows, the last is a bound.
+    pub(super) fn tell(&self, more: Vec<Milestone>, k: u64, options: SortOptions) -> Result<()> {
+        if more.iter().any(|milestone| !is_simple(milestone.key.data_type())) || more.is_empty() {
+            return Ok(());
+        }
+        let mut known = self.milestones.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = [std::mem::take(&mut *known), more].concat();
+        let keys: Vec<&dyn Array> = all.iter().map(|milestone| milestone.key.as_ref()).collect();
+        let order = sort_to_indices(&concat(&keys)?, Some(options), None)?;
+        let mut rows = 0;
+        for place in order.values() {
+            let milestone = all[*place as usize].clone();
+            rows += milestone.rows;
+            known.push(milestone);
+            if rows >= k {
+                break;
+            }
+        }
+        match known.last() {
+            Some(last) if rows >= k => self.offer(&last.key, options),
+            _ => Ok(()),
+        }
     }
 
     /// At least `k` rows come up to `key`, a column of one row.
@@ -130,6 +171,12 @@ impl SortSpec {
     }
 }
 
+/// Whether the kernels of `arrow` compare values of this type as sorting does.
+fn is_simple(data_type: &DataType) -> bool {
+    data_type.is_primitive() && !matches!(data_type, DataType::Interval(_))
+        || matches!(data_type, DataType::Utf8 | DataType::Binary)
+}
+
 /// The rows of `column` that do not come after `bound`, a column of one row; `None` if that is not
 /// known without comparing row by row.
 fn not_after(
@@ -137,11 +184,7 @@ fn not_after(
     bound: &ArrayRef,
     options: SortOptions,
 ) -> Result<Option<BooleanArray>> {
-    let simple = |data_type: &DataType| {
-        data_type.is_primitive() && !matches!(data_type, DataType::Interval(_))
-            || matches!(data_type, DataType::Utf8 | DataType::Binary)
-    };
-    if bound.is_null(0) || !simple(bound.data_type()) {
+    if bound.is_null(0) || !is_simple(bound.data_type()) {
         return Ok(None);
     }
     let (values, codes) = match super::keys::is_coded_text(column.data_type()) {
