@@ -193,23 +193,23 @@ fn spread(count: i64, xy: &Wide, x: &Wide, y: &Wide) -> Scaled {
 
 /// `value * 2^exponent`: squares of floats exceed the range of floats.
 #[derive(Clone, Copy)]
-struct Scaled(f64, i32);
+pub(super) struct Scaled(pub(super) f64, pub(super) i32);
 
 impl Scaled {
-    fn over(self, other: Self) -> Self {
+    pub(super) fn over(self, other: Self) -> Self {
         Self(self.0 / other.0, self.1 - other.1)
     }
 
-    fn times(self, other: Self) -> Self {
+    pub(super) fn times(self, other: Self) -> Self {
         Self(self.0 * other.0, self.1 + other.1)
     }
 
-    fn root(self) -> Self {
+    pub(super) fn root(self) -> Self {
         let odd = self.1.rem_euclid(2);
         Self((self.0 * power_of_two(odd)).sqrt(), (self.1 - odd) / 2)
     }
 
-    fn value(self) -> f64 {
+    pub(super) fn value(self) -> f64 {
         let Self(mut value, mut exponent) = self;
         while exponent != 0 && value != 0.0 && value.is_finite() {
             let step = exponent.clamp(-1000, 1000);

@@ -1,7 +1,8 @@
 //! Skewness and kurtosis, from exact sums of powers.
 //!
-//! The powers are rounded, their sums are not until the end: the order of rows cannot change the result. A group whose
-//! values hardly differ from their mean loses digits to it, as in DuckDB.
+//! The powers are rounded, their sums are not, nor are the moments about the mean until they are divided: the order of
+//! rows cannot change the result, and integers lose nothing, however far from zero they are. Floats whose powers are
+//! rounded, and that hardly differ from their mean, lose digits to it.
 
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use dframe_core::Result;
 use super::count::Counts;
 use super::exact_sum::ExactSums;
 use super::groups::Groups;
+use super::moments::Scaled;
+use super::wide::Wide;
 use super::{Accumulator, GroupedRows};
 
 /// What is made of the sums of powers.
@@ -39,33 +42,81 @@ impl Shape {
         fields
     }
 
-    /// The result for `n` values; `None` if they are too few, or all equal.
-    fn of(self, n: f64, sums: &[f64]) -> Option<f64> {
+    /// The result for so many values; `None` if they are too few, or all equal.
+    fn of(self, count: i64, sums: &[Wide]) -> Option<f64> {
         let least = match self {
-            Shape::Skewness => 3.0,
-            Shape::Kurtosis => 4.0,
-            Shape::KurtosisPop => 2.0,
+            Shape::Skewness => 3,
+            Shape::Kurtosis => 4,
+            Shape::KurtosisPop => 2,
         };
-        if n < least {
+        if count < least {
             return None;
         }
-        let mean = sums[0] / n;
-        let second = sums[1] / n - mean * mean;
-        if second <= 0.0 {
+        if sums.iter().any(Wide::is_special) {
+            return Some(f64::NAN);
+        }
+        let (n, sample) = (count as f64, Central { n: integer(count), sums });
+        let second = scaled(&sample.second());
+        if second.0 <= 0.0 {
             return None;
         }
-        let third = sums[2] / n - 3.0 * mean * sums[1] / n + 2.0 * mean.powi(3);
         if self == Shape::Skewness {
-            return Some((n * (n - 1.0)).sqrt() / (n - 2.0) * third / second.powf(1.5));
+            let ratio = scaled(&sample.third()).over(second.times(second.root())).value();
+            return Some((n * (n - 1.0)).sqrt() / (n - 2.0) * ratio);
         }
-        let fourth = sums[3] / n - 4.0 * mean * sums[2] / n + 6.0 * mean * mean * sums[1] / n
-            - 3.0 * mean.powi(4);
-        let ratio = fourth / (second * second);
+        let ratio = scaled(&sample.fourth()).over(second.times(second)).value();
         Some(match self {
             Shape::KurtosisPop => ratio - 3.0,
             _ => (n - 1.0) * ((n + 1.0) * ratio - 3.0 * (n - 1.0)) / ((n - 2.0) * (n - 3.0)),
         })
     }
+}
+
+/// Exact central moments of `n` values, times powers of `n`: whatever their mean, nothing cancels.
+struct Central<'a> {
+    n: Wide,
+    sums: &'a [Wide],
+}
+
+impl Central<'_> {
+    /// `n^2` times the variance: `n s2 - s1^2`.
+    fn second(&self) -> Wide {
+        let [s1, s2, ..] = self.sums else { return Wide::default() };
+        sum([self.n.product(s2), s1.product(s1).negated()])
+    }
+
+    /// `n^3` times the third moment: `n (n s3 - 3 s1 s2) + 2 s1^3`.
+    fn third(&self) -> Wide {
+        let [s1, s2, s3, ..] = self.sums else { return Wide::default() };
+        let outer = sum([self.n.product(s3), s1.product(s2).product(&integer(-3))]);
+        sum([self.n.product(&outer), s1.product(s1).product(s1).product(&integer(2))])
+    }
+
+    /// `n^4` times the fourth moment: `n (n (n s4 - 4 s1 s3) + 6 s1^2 s2) - 3 s1^4`.
+    fn fourth(&self) -> Wide {
+        let [s1, s2, s3, s4] = self.sums else { return Wide::default() };
+        let square = s1.product(s1);
+        let inner = sum([self.n.product(s4), s1.product(s3).product(&integer(-4))]);
+        let outer = sum([self.n.product(&inner), square.product(s2).product(&integer(6))]);
+        sum([self.n.product(&outer), square.product(&square).product(&integer(-3))])
+    }
+}
+
+fn sum([mut left, right]: [Wide; 2]) -> Wide {
+    left.add_wide(&right);
+    left
+}
+
+/// Rounded once.
+fn scaled(wide: &Wide) -> Scaled {
+    let (value, exponent) = wide.scaled();
+    Scaled(value, exponent)
+}
+
+fn integer(value: i64) -> Wide {
+    let mut wide = Wide::default();
+    wide.add(i128::from(value), 0);
+    wide
 }
 
 /// Sums of powers.
@@ -115,8 +166,8 @@ impl Accumulator for Powers {
     fn finish(&mut self) -> Result<ArrayRef> {
         let sums: Vec<_> = self.sums.iter_mut().map(ExactSums::take).collect();
         let result = |(group, count): (usize, i64)| {
-            let sums: Vec<f64> = sums.iter().map(|sums| sums.round(group)).collect();
-            self.shape.of(count as f64, &sums)
+            let sums: Vec<Wide> = sums.iter().map(|sums| sums.exact(group)).collect();
+            self.shape.of(count, &sums)
         };
         let counts = self.counts.take_values().into_iter().enumerate();
         Ok(Arc::new(counts.map(result).collect::<Float64Array>()))
@@ -124,5 +175,39 @@ impl Accumulator for Powers {
 
     fn memory(&self) -> usize {
         self.counts.memory() + self.sums.iter().map(ExactSums::memory).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(shape: Shape, values: &[i64]) -> Option<f64> {
+        let power = |power: u32| {
+            let powers = values.iter().map(|value| i128::from(*value).pow(power));
+            let mut sum = Wide::default();
+            powers.for_each(|value| sum.add(value, 0));
+            sum
+        };
+        let sums: Vec<Wide> = (1..=shape.powers() as u32).map(power).collect();
+        shape.of(values.len() as i64, &sums)
+    }
+
+    #[test]
+    fn a_far_mean_costs_no_digits() {
+        let near = [3, 3, 3, 4, 3];
+        for far in [0, 1_000, 100_000_000] {
+            let values = near.map(|value| value + far);
+            assert_eq!(of(Shape::KurtosisPop, &values), Some(0.25));
+            assert_eq!(of(Shape::Skewness, &values), of(Shape::Skewness, &near));
+            assert_eq!(of(Shape::Kurtosis, &values), of(Shape::Kurtosis, &near));
+        }
+    }
+
+    #[test]
+    fn too_few_and_equal_values_have_none() {
+        assert_eq!(of(Shape::Skewness, &[1, 2]), None);
+        assert_eq!(of(Shape::Kurtosis, &[1, 2, 3]), None);
+        assert_eq!(of(Shape::KurtosisPop, &[7, 7, 7]), None);
     }
 }

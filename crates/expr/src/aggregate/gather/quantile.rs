@@ -395,13 +395,19 @@ fn float(low: f64, high: f64, share: f64) -> f64 {
     low * (1.0 - share) + high * share
 }
 
-/// Cut towards zero, as in DuckDB.
+/// Cut towards zero, as in DuckDB, but not where only the share's rounding has made it less than a whole.
 fn decimal(low: i128, high: i128, share: f64) -> i128 {
+    let cut = |value: f64, size: f64| {
+        let whole = value.round();
+        if (value - whole).abs() <= 4.0 * f64::EPSILON * size { whole } else { value.trunc() }
+    };
     let exact = 1 << f64::MANTISSA_DIGITS;
-    match low.abs() < exact && high.abs() < exact {
-        true => float(low as f64, high as f64, share) as i128,
-        false => low + (high.wrapping_sub(low) as f64 * share) as i128,
+    if low.abs() < exact && high.abs() < exact {
+        let (low, high) = (low as f64, high as f64);
+        return cut(float(low, high, share), low.abs().max(high.abs())) as i128;
     }
+    let distance = high.wrapping_sub(low) as f64;
+    low + cut(distance * share, distance) as i128
 }
 
 /// Rounded to the nearest tick, as in DuckDB.
@@ -519,6 +525,9 @@ mod tests {
     fn what_lies_between_is_rounded_as_in_duckdb() {
         assert_eq!([decimal(100, 103, 0.5), decimal(-103, -100, 0.5)], [101, -101]);
         assert_eq!(decimal(i128::MAX - 4, i128::MAX, 0.5), i128::MAX - 2);
+        let tenths =
+            (0..=10).map(|tenth| decimal(500_000_010, 500_000_020, f64::from(tenth) / 10.0));
+        assert_eq!(tenths.collect::<Vec<_>>(), (500_000_010..=500_000_020).collect::<Vec<_>>());
         assert_eq!([tick(0, 3, 0.5), tick(-3, 0, 0.5), tick(0, 3, 0.3)], [2, -1, 1]);
         assert_eq!(tick(i64::MIN, i64::MAX, 0.5), 0);
         assert_eq!(float(f64::NEG_INFINITY, 1.0, 0.5), f64::NEG_INFINITY);
