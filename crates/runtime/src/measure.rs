@@ -3,7 +3,7 @@
 //! Slices of one buffer would otherwise each count the whole buffer, and every batch of a shuffle the
 //! whole dictionary. A dictionary counts in proportion to the rows that may use it, never more than once.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::datatypes::DataType;
 
 /// The bytes of memory that the rows of `batch` use, about.
@@ -23,11 +23,25 @@ fn array_bytes(array: &ArrayRef) -> usize {
             let views = array.as_binary_view();
             validity + views.len() * 16 + views.total_buffer_bytes_used()
         }
+        DataType::List(_) => validity + list_bytes::<i32>(array),
+        DataType::LargeList(_) => validity + list_bytes::<i64>(array),
+        DataType::Struct(_) => {
+            let columns = array.as_struct().columns();
+            validity + columns.iter().map(array_bytes).sum::<usize>()
+        }
         _ => array
             .to_data()
             .get_slice_memory_size()
             .unwrap_or_else(|_| array.get_array_memory_size()),
     }
+}
+
+/// The offsets, and the items between the first and the last of them: `arrow` would count all items.
+fn list_bytes<O: OffsetSizeTrait>(array: &ArrayRef) -> usize {
+    let list = array.as_list::<O>();
+    let offsets = list.value_offsets();
+    let (first, last) = (offsets[0].as_usize(), offsets[list.len()].as_usize());
+    size_of_val(offsets) + array_bytes(&list.values().slice(first, last - first))
 }
 
 fn dictionary_bytes(array: &ArrayRef) -> usize {
@@ -45,7 +59,11 @@ fn dictionary_bytes(array: &ArrayRef) -> usize {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{DictionaryArray, Int32Array, Int64Array, StringArray, StringViewArray};
+    use arrow::array::{
+        DictionaryArray, Int32Array, Int64Array, ListArray, StringArray, StringViewArray,
+        StructArray,
+    };
+    use arrow::datatypes::{Field, Int64Type};
 
     use super::*;
 
@@ -61,6 +79,19 @@ mod tests {
         assert_eq!(bytes_of(Arc::new(text.slice(0, 100))), 101 * 4 + 1000);
         let views = StringViewArray::from_iter_values((0..1000).map(|_| "0123456789abcdef"));
         assert_eq!(bytes_of(Arc::new(views.slice(0, 10))), 10 * 32);
+    }
+
+    #[test]
+    fn a_slice_of_lists_counts_its_items_only() {
+        let rows = (0..100).map(|row| Some((0..10).map(move |item| Some(row * item))));
+        let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(rows);
+        let slice: ArrayRef = Arc::new(lists.slice(50, 5));
+        assert_eq!(bytes_of(slice.clone()), 6 * 4 + 50 * 8);
+        let structs: ArrayRef = Arc::new(StructArray::from(vec![(
+            Arc::new(Field::new("list", slice.data_type().clone(), true)),
+            slice.clone(),
+        )]));
+        assert_eq!(bytes_of(structs), bytes_of(slice));
     }
 
     #[test]

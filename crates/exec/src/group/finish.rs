@@ -78,7 +78,7 @@ impl Finish<'_> {
             self.context.cancel.check()?;
             self.fold(&mut state, tag, &batch)?;
             let too_much = self.finishes_large() && state.memory() > self.spec.share;
-            if too_much || !hold(&mut held, state.memory())? {
+            if too_much || !hold(&mut held, self.finishing_bytes(&state))? {
                 if self.finishes_large() && state.len() == 1 {
                     drop((batches, state, held));
                     return self.large_groups(parts, bucket, radix, output);
@@ -89,6 +89,11 @@ impl Finish<'_> {
             }
         }
         self.emit(state, held, output)
+    }
+
+    /// Values that were gathered are there twice while they become results.
+    fn finishing_bytes(&self, state: &GroupState) -> usize {
+        if self.finishes_large() { 2 * state.memory() } else { state.memory() }
     }
 
     /// Whether a group's values need not fit. States do: they are one row of what comes out.
