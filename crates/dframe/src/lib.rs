@@ -124,4 +124,6 @@ mod pages {
     struct Readme;
     #[doc = include_str!("../../../docs/user-guide/src/library.md")]
     struct Library;
+    #[doc = include_str!("../../../docs/user-guide/src/tasks.md")]
+    struct Tasks;
 }
