@@ -141,6 +141,15 @@ fn expand_pattern(pattern: &str, wanted: &Extensions, files: &mut Vec<PathBuf>) 
     Ok(())
 }
 
+/// What a source of so many files is called: after its first.
+pub(crate) fn name_of(first: &Path, files: usize) -> String {
+    let first = first.display();
+    match files {
+        1 => first.to_string(),
+        count => format!("{first} and {} more", count - 1),
+    }
+}
+
 /// The error for a path that cannot be read; a missing one comes with the nearest names.
 pub(crate) fn unreadable(path: &Path, error: std::io::Error) -> Error {
     if error.kind() != std::io::ErrorKind::NotFound {

@@ -182,20 +182,23 @@ impl Moment {
 }
 
 /// `n * sum(x * y) - sum(x) * sum(y)`, rounded once.
-fn spread(count: i64, xy: &Wide, x: &Wide, y: &Wide) -> Scaled {
-    let mut n = Wide::default();
-    n.add(i128::from(count), 0);
-    let mut spread = xy.product(&n);
+pub(super) fn spread(count: i64, xy: &Wide, x: &Wide, y: &Wide) -> Scaled {
+    let mut spread = xy.product(&Wide::integer(count));
     spread.add_wide(&x.product(y).negated());
-    let (value, exponent) = spread.scaled();
-    Scaled(value, exponent)
+    Scaled::of(&spread)
 }
 
 /// `value * 2^exponent`: squares of floats exceed the range of floats.
 #[derive(Clone, Copy)]
-pub(super) struct Scaled(pub(super) f64, pub(super) i32);
+pub(super) struct Scaled(pub(super) f64, i32);
 
 impl Scaled {
+    /// An exact number, rounded once.
+    pub(super) fn of(wide: &Wide) -> Self {
+        let (value, exponent) = wide.scaled();
+        Self(value, exponent)
+    }
+
     pub(super) fn over(self, other: Self) -> Self {
         Self(self.0 / other.0, self.1 - other.1)
     }

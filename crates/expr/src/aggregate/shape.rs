@@ -13,7 +13,7 @@ use dframe_core::Result;
 use super::count::Counts;
 use super::exact_sum::ExactSums;
 use super::groups::Groups;
-use super::moments::Scaled;
+use super::moments::{Scaled, spread};
 use super::wide::Wide;
 use super::{Accumulator, GroupedRows};
 
@@ -55,16 +55,16 @@ impl Shape {
         if sums.iter().any(Wide::is_special) {
             return Some(f64::NAN);
         }
-        let (n, sample) = (count as f64, Central { n: integer(count), sums });
-        let second = scaled(&sample.second());
+        let (n, sample) = (count as f64, Central { n: Wide::integer(count), sums });
+        let second = spread(count, &sums[1], &sums[0], &sums[0]);
         if second.0 <= 0.0 {
             return None;
         }
         if self == Shape::Skewness {
-            let ratio = scaled(&sample.third()).over(second.times(second.root())).value();
+            let ratio = Scaled::of(&sample.third()).over(second.times(second.root())).value();
             return Some((n * (n - 1.0)).sqrt() / (n - 2.0) * ratio);
         }
-        let ratio = scaled(&sample.fourth()).over(second.times(second)).value();
+        let ratio = Scaled::of(&sample.fourth()).over(second.times(second)).value();
         Some(match self {
             Shape::KurtosisPop => ratio - 3.0,
             _ => (n - 1.0) * ((n + 1.0) * ratio - 3.0 * (n - 1.0)) / ((n - 2.0) * (n - 3.0)),
@@ -79,44 +79,26 @@ struct Central<'a> {
 }
 
 impl Central<'_> {
-    /// `n^2` times the variance: `n s2 - s1^2`.
-    fn second(&self) -> Wide {
-        let [s1, s2, ..] = self.sums else { return Wide::default() };
-        sum([self.n.product(s2), s1.product(s1).negated()])
-    }
-
     /// `n^3` times the third moment: `n (n s3 - 3 s1 s2) + 2 s1^3`.
     fn third(&self) -> Wide {
         let [s1, s2, s3, ..] = self.sums else { return Wide::default() };
-        let outer = sum([self.n.product(s3), s1.product(s2).product(&integer(-3))]);
-        sum([self.n.product(&outer), s1.product(s1).product(s1).product(&integer(2))])
+        let outer = sum([self.n.product(s3), s1.product(s2).product(&Wide::integer(-3))]);
+        sum([self.n.product(&outer), s1.product(s1).product(s1).product(&Wide::integer(2))])
     }
 
     /// `n^4` times the fourth moment: `n (n (n s4 - 4 s1 s3) + 6 s1^2 s2) - 3 s1^4`.
     fn fourth(&self) -> Wide {
         let [s1, s2, s3, s4] = self.sums else { return Wide::default() };
         let square = s1.product(s1);
-        let inner = sum([self.n.product(s4), s1.product(s3).product(&integer(-4))]);
-        let outer = sum([self.n.product(&inner), square.product(s2).product(&integer(6))]);
-        sum([self.n.product(&outer), square.product(&square).product(&integer(-3))])
+        let inner = sum([self.n.product(s4), s1.product(s3).product(&Wide::integer(-4))]);
+        let outer = sum([self.n.product(&inner), square.product(s2).product(&Wide::integer(6))]);
+        sum([self.n.product(&outer), square.product(&square).product(&Wide::integer(-3))])
     }
 }
 
 fn sum([mut left, right]: [Wide; 2]) -> Wide {
     left.add_wide(&right);
     left
-}
-
-/// Rounded once.
-fn scaled(wide: &Wide) -> Scaled {
-    let (value, exponent) = wide.scaled();
-    Scaled(value, exponent)
-}
-
-fn integer(value: i64) -> Wide {
-    let mut wide = Wide::default();
-    wide.add(i128::from(value), 0);
-    wide
 }
 
 /// Sums of powers.

@@ -29,6 +29,13 @@ pub(super) struct Wide {
 }
 
 impl Wide {
+    /// An integer.
+    pub(super) fn integer(value: i64) -> Self {
+        let mut wide = Self::default();
+        wide.add(i128::from(value), 0);
+        wide
+    }
+
     /// Adds `value * 2^exponent`.
     pub(super) fn add(&mut self, value: i128, exponent: i32) {
         let shift = exponent.rem_euclid(DIGIT_BITS);

@@ -240,11 +240,7 @@ impl CsvSource {
 
 impl Source for CsvSource {
     fn name(&self) -> String {
-        let first = self.files[0].file.path.display();
-        match self.files.len() {
-            1 => first.to_string(),
-            count => format!("{first} and {} more", count - 1),
-        }
+        paths::name_of(&self.files[0].file.path, self.files.len())
     }
 
     fn schema(&self) -> SchemaRef {

@@ -176,11 +176,7 @@ impl Opening {
 
 impl Source for ParquetSource {
     fn name(&self) -> String {
-        let first = self.files[0].path.display();
-        match self.files.len() {
-            1 => first.to_string(),
-            count => format!("{first} and {} more", count - 1),
-        }
+        paths::name_of(&self.files[0].path, self.files.len())
     }
 
     fn schema(&self) -> SchemaRef {
