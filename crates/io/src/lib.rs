@@ -9,10 +9,15 @@
 //! where a decode computes.
 
 pub mod csv;
+mod file;
+mod guard;
 mod input_format;
 pub mod parquet;
+mod partitioning;
 mod paths;
 pub mod sink;
+mod unify;
+mod widen;
 
 pub use csv::{BadRows, CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;

@@ -12,6 +12,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use super::options::CsvOptions;
 use super::packing::{HEAD_BYTES, Packing};
+use crate::file::changed;
 use crate::paths::{CSV, unreadable};
 
 /// A file by its name and what it looked like.
@@ -139,9 +140,7 @@ impl TextFile {
 
     /// The error for a file that is no longer what the survey has seen.
     pub(super) fn changed(&self) -> Error {
-        Error::invalid_data("the file has changed since the query began")
-            .file(&self.path)
-            .remedy("run the query again when nobody writes the file")
+        changed(&self.path)
     }
 
     /// The error for a read that the system or a decoder refused.

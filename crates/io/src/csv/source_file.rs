@@ -9,6 +9,7 @@ use super::header::Header;
 use super::kinds::Kinds;
 use super::records::Marks;
 use super::survey::{Bad, Block, Findings, Look, Piece, Surveyed};
+use crate::partitioning::FILE_ROWS_MAX;
 
 /// A file, looked through to its end.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl SourceFile {
             }
             file.append(findings);
         }
-        if file.rows >= 1 << 40 {
+        if file.rows >= FILE_ROWS_MAX {
             return Err(
                 Error::unsupported("the file has more than 2^40 rows").file(&file.file.path)
             );

@@ -3,27 +3,22 @@
 //! ```text
 //!   blocks |.|.|.|.|.|.|.|.|   --as many as fit--> units --as many rows as wanted--> partitions
 //! ```
-//!
-//! Towards the end of the source both get smaller, so that all cores finish at about the same time.
 
 use std::ops::Range;
 
 use dframe_core::{Error, Result};
-use dframe_plan::{Partition, Partitions, ScanRequest, ScanUnit};
+use dframe_plan::{Partitions, ScanRequest, ScanUnit};
 
 use super::CsvSource;
 use super::decode::BatchSize;
 use super::source_file::SourceFile;
 use super::window::WINDOW_BYTES;
+use crate::partitioning::{PARTITION_ROWS_MIN, Partitioner, position};
 
-/// The position of a row: the file in the upper bits, the row in the file in the lower 40.
-const POSITION_ROW_BITS: u32 = 40;
 /// The text of a unit: what is larger is not in the cache when it is decoded.
 const UNIT_TEXT_MAX: u64 = 2 << 20;
 /// The text of a batch.
 const BATCH_TEXT_MAX: u64 = 2 << 20;
-/// The rows below which a partition is not worth a task of its own.
-const PARTITION_ROWS_MIN: u64 = 64 << 10;
 /// What a value takes while a batch is made: where it lies, the value, its part of a bitmap.
 const VALUE_BYTES: u64 = 8 + 16 + 1;
 
@@ -51,35 +46,22 @@ fn decode_bytes(request: &ScanRequest, file: &SourceFile, fetch_bytes: u64) -> u
 
 /// The partitions of a scan.
 pub(super) fn partitions(source: &CsvSource, request: &ScanRequest) -> Partitions {
-    let unfiltered = request.filters.is_empty();
-    let mut split = Split {
-        request,
-        remaining: source.rows,
-        limit: request.limit.filter(|_| unfiltered).unwrap_or(u64::MAX),
-        out: Partitions { filters_exact: vec![false; request.filters.len()], ..Default::default() },
-        open: Partition::default(),
-    };
+    let mut split = Split { request, out: Partitioner::new(request, source.rows) };
     for (index, file) in source.files.iter().enumerate() {
         split.add_file(index as u32, file);
     }
-    split.close();
-    split.out
+    split.out.finish()
 }
 
 struct Split<'a> {
     request: &'a ScanRequest,
-    /// The rows not yet in a unit.
-    remaining: u64,
-    /// The rows still wanted by `LIMIT`.
-    limit: u64,
-    out: Partitions,
-    open: Partition,
+    out: Partitioner,
 }
 
 impl Split<'_> {
     fn add_file(&mut self, index: u32, file: &SourceFile) {
         let mut first = 0;
-        while first < file.blocks.len() && self.limit > 0 {
+        while first < file.blocks.len() && !self.out.is_full() {
             let end = self.unit_end(file, first);
             self.add_unit(index, file, first..end);
             first = end;
@@ -89,7 +71,7 @@ impl Split<'_> {
     /// The block after the unit that begins with the block `first`.
     fn unit_end(&self, file: &SourceFile, first: usize) -> usize {
         let bytes_max = (self.request.unit_bytes / 2).min(UNIT_TEXT_MAX);
-        let rows_max = (self.remaining / 8).max(PARTITION_ROWS_MIN).min(self.limit);
+        let rows_max = (self.out.remaining() / 8).max(PARTITION_ROWS_MIN).min(self.out.limit());
         let mut end = first + 1;
         while end < file.blocks.len()
             && file.blocks_end(end).start - file.blocks[first].start <= bytes_max
@@ -105,29 +87,17 @@ impl Split<'_> {
         let rows = end.first_row - start.first_row;
         let is_fetched = !self.request.projection.is_empty() && file.file.is_plain();
         let fetch_bytes = if is_fetched { end.start - start.start } else { 0 };
-        self.open.units.push(ScanUnit {
+        self.out.count(true);
+        self.out.pass(rows);
+        self.out.add(ScanUnit {
             file: index,
             row_group: blocks.start as u32,
-            position: (u64::from(index) << POSITION_ROW_BITS) + start.first_row,
+            position: position(index, start.first_row),
             rows: 0..rows,
             batch_rows: batch_size(self.request).rows,
             fetch_bytes,
             decode_bytes: decode_bytes(self.request, file, fetch_bytes),
         });
-        self.out.row_groups += 1;
-        self.limit = self.limit.saturating_sub(rows);
-        self.remaining = self.remaining.saturating_sub(rows);
-        let wanted = self.request.partition_rows.max(1);
-        let rows_max = (self.remaining / 16).clamp(wanted.min(PARTITION_ROWS_MIN), wanted);
-        if self.open.row_count() >= rows_max {
-            self.close();
-        }
-    }
-
-    fn close(&mut self) {
-        if !self.open.units.is_empty() {
-            self.out.list.push(std::mem::take(&mut self.open));
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use parquet::basic::Type as PhysicalType;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use super::footer::{OpenFile, guard};
+use super::footer::guard;
+use crate::file::OpenFile;
 
 /// Whether none of `values` is in the chunk, whose column is read as `read`. False where the file has
 /// no filter, or one that cannot be asked.

@@ -15,8 +15,9 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::index_reader::{decode_column_index, decode_offset_index};
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 
-use super::footer::{OpenFile, SourceFile, guard};
+use super::footer::{SourceFile, guard};
 use super::pruning::Bounds;
+use crate::file::OpenFile;
 
 /// A row group whose columns' bounds are asked for.
 pub(super) struct BoundsOf<'a> {

@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::{Buf, Bytes};
 use dframe_core::{Error, Fetched, Result};
@@ -28,6 +27,7 @@ use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 use super::fetch::{row_group_of, tail_of};
 use super::footer::{SourceFile, guard};
 use super::pages::{PageTable, decode as decode_tables};
+use crate::unify::cast_to;
 
 /// The batches of a unit, decoded one by one.
 pub(super) struct UnitBatches {
@@ -206,14 +206,6 @@ fn file_columns(file: &SourceFile, fields: &[Arc<Field>]) -> Vec<(Option<usize>,
     read.dedup();
     let place = |root: Option<usize>| root.and_then(|root| read.binary_search(&root).ok());
     roots.into_iter().map(|root| (root, place(root))).collect()
-}
-
-fn cast_to(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, arrow::error::ArrowError> {
-    if array.data_type() == wanted {
-        return Ok(array.clone());
-    }
-    let options = CastOptions { safe: false, ..Default::default() };
-    cast_with_options(array, wanted, &options)
 }
 
 /// Whether all data pages of a chunk are codes of its dictionary.

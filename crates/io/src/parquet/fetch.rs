@@ -7,8 +7,9 @@ use dframe_core::{Error, Fetched, Result};
 use dframe_plan::ScanUnit;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::footer::{OpenFile, SourceFile};
+use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range, encode};
+use crate::file::OpenFile;
 
 /// Ranges closer than this are read as one: a seek costs more than the bytes between.
 const GAP: u64 = 64 << 10;

@@ -1,12 +1,8 @@
 //! Opens files, reads their footers, and says what is wrong when a file is no (whole) Parquet file.
-//!
-//! Every read is positional (`pread`) on a file opened for it and closed after it, so that ten
-//! thousand files never exhaust the descriptors.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,11 +12,13 @@ use dframe_core::{Error, Result};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
-use rustix::buffer::spare_capacity;
 
 use super::layout::Layout;
-use crate::paths::unreadable;
+use crate::file::OpenFile;
+use crate::guard::guarded;
 
+/// What the files are, in errors.
+pub(super) const KIND: &str = "parquet";
 /// The magic, and the length of the metadata before it.
 const TAIL: u64 = 8;
 const MAGIC: &[u8] = b"PAR1";
@@ -62,68 +60,11 @@ impl SourceFile {
 
     /// Opens the file, which must still be what it was when the source was opened.
     pub(super) fn open(&self) -> Result<OpenFile> {
-        let file = OpenFile::open(&self.path)?;
-        if file.length != self.length || file.modified != self.modified {
-            return Err(Error::invalid_data("the file has changed since the query began")
-                .file(&self.path)
-                .remedy("run the query again when nobody writes the file"));
-        }
-        Ok(file)
+        OpenFile::open(&self.path, KIND)?.unchanged(self.length, self.modified)
     }
-}
-
-/// A file opened for positional reads.
-#[derive(Debug)]
-pub(super) struct OpenFile {
-    file: Arc<File>,
-    path: PathBuf,
-    pub(super) length: u64,
-    pub(super) modified: Option<SystemTime>,
 }
 
 impl OpenFile {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| unreadable(path, error))?;
-        let found = file.metadata().map_err(|error| unreadable(path, error))?;
-        let modified = found.modified().ok();
-        Ok(Self { file: Arc::new(file), path: path.to_path_buf(), length: found.len(), modified })
-    }
-
-    /// Reads `length` bytes from `offset`; fewer are an error that names the file.
-    pub(super) fn read(&self, offset: u64, length: u64) -> Result<Bytes> {
-        self.read_fresh(offset, length as usize)
-            .map(Bytes::from)
-            .map_err(|error| self.failed(error))
-    }
-
-    /// Reads into memory that is not zeroed before, which would cost as much as decoding a column.
-    fn read_fresh(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(length);
-        while bytes.len() < length {
-            // The capacity may be more than was asked for, so the last read may be too long.
-            let at = offset + bytes.len() as u64;
-            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), at) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(_) => bytes.truncate(length),
-                Err(rustix::io::Errno::INTR) => (),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// Fills `bytes` from `offset`.
-    pub(super) fn read_into(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(bytes, offset).map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: std::io::Error) -> Error {
-        match error.kind() {
-            ErrorKind::UnexpectedEof => truncated(&self.path),
-            _ => Error::io("cannot read", error).file(&self.path),
-        }
-    }
-
     /// Reads the metadata, and says how many bytes of the file it takes.
     pub(super) fn footer(&self) -> Result<(ParquetMetaData, u64)> {
         if self.length < TAIL + MAGIC.len() as u64 {
@@ -139,7 +80,7 @@ impl OpenFile {
         }
         let length = u64::from((&tail[..4]).get_u32_le());
         if length + TAIL > self.length {
-            return Err(truncated(&self.path));
+            return Err(self.truncated());
         }
         let footer = self.read(self.length - TAIL - length, length)?;
         Ok((parse(&self.path, &footer)?, length))
@@ -149,7 +90,7 @@ impl OpenFile {
     fn not_parquet(&self) -> Error {
         let mut head = [0; 4];
         match self.read_into(0, &mut head) {
-            Ok(()) if head == MAGIC => truncated(&self.path),
+            Ok(()) if head == MAGIC => self.truncated(),
             Ok(()) if head == MAGIC_ARROW => {
                 self.foreign("it is an Arrow file; convert it to parquet first")
             }
@@ -166,12 +107,6 @@ impl OpenFile {
     }
 }
 
-fn truncated(path: &Path) -> Error {
-    Error::invalid_data("the parquet file is cut off: its end is missing")
-        .file(path)
-        .remedy("copy or write it again")
-}
-
 fn parse(path: &Path, footer: &[u8]) -> Result<ParquetMetaData> {
     guard(|| ParquetMetaDataReader::decode_metadata(footer)).map_err(|error| {
         Error::invalid_data("the footer is corrupt")
@@ -183,11 +118,7 @@ fn parse(path: &Path, footer: &[u8]) -> Result<ParquetMetaData> {
 
 /// Runs a step of the `parquet` crate, which panics on some corrupt input; a panic becomes an error.
 pub(super) fn guard<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(ParquetError::General(text.unwrap_or("the decoder gave up").to_string()))
-    })
+    guarded(step, ParquetError::General)
 }
 
 impl Length for OpenFile {
@@ -212,7 +143,7 @@ impl ChunkReader for OpenFile {
 }
 
 /// Reads page headers: a few dozen bytes here and there, so its buffer is small.
-pub(super) struct HeaderRead {
+pub(crate) struct HeaderRead {
     file: Arc<File>,
     offset: u64,
     buffer: Bytes,

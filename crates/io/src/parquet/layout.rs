@@ -10,17 +10,14 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use dframe_core::{Error, Result};
-use dframe_expr::type_name;
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::footer::guard;
-use super::widen::widen;
 
 /// The columns of a file. Files written alike share one.
 #[derive(Debug, PartialEq)]
@@ -106,64 +103,5 @@ fn logical_type(read: &DataType) -> DataType {
         DataType::Float16 => DataType::Float32,
         DataType::Date64 => DataType::Date32,
         other => other.clone(),
-    }
-}
-
-/// The schema of all files together, grown file by file.
-#[derive(Debug, Default)]
-pub(super) struct Unified {
-    fields: Vec<Field>,
-    /// The file that a column's type was last taken from, for errors.
-    origins: Vec<String>,
-}
-
-impl Unified {
-    /// Adds the columns of a file: new ones at the end, known ones widened.
-    pub(super) fn add(&mut self, layout: &Layout, path: &Path) -> Result<()> {
-        for (index, (field, found)) in layout.read.iter().zip(&layout.logical).enumerate() {
-            if layout.index_of(field.name()) != Some(index) {
-                return Err(Error::invalid_data("two columns of the file have the same name")
-                    .column(field.name())
-                    .file(path)
-                    .remedy("write the file again with distinct names"));
-            }
-            match self.fields.iter().position(|known| known.name() == field.name()) {
-                Some(known) => self.widen(known, found, path)?,
-                None => {
-                    self.fields.push(Field::new(field.name(), found.clone(), true));
-                    self.origins.push(path.display().to_string());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn widen(&mut self, index: usize, found: &DataType, path: &Path) -> Result<()> {
-        let field = &mut self.fields[index];
-        if field.data_type() == found {
-            return Ok(());
-        }
-        let Some(wider) = widen(field.data_type(), found) else {
-            let message = format!(
-                "the column is {} in '{}' but {} here",
-                type_name(field.data_type()),
-                self.origins[index],
-                type_name(found)
-            );
-            return Err(Error::invalid_data(message)
-                .column(field.name())
-                .file(path)
-                .remedy("read the files apart, or write one of them again with a cast"));
-        };
-        if &wider != field.data_type() {
-            self.origins[index] = path.display().to_string();
-        }
-        field.set_data_type(wider);
-        Ok(())
-    }
-
-    /// The schema of all files added.
-    pub(super) fn finish(self) -> SchemaRef {
-        Arc::new(Schema::new(self.fields))
     }
 }

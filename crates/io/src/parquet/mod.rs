@@ -3,7 +3,7 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `footer` | what does a file say of itself, and is it whole? |
-//! | `layout`, `widen` | which columns are there, and what type have they all together? |
+//! | `layout` | which columns are there, and how are they read? |
 //! | `split` | what is a unit, what a partition? |
 //! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
 //! | `pages` | where do the pages of a row range lie? |
@@ -22,7 +22,6 @@ mod pruning;
 mod row_groups;
 mod split;
 mod survivors;
-mod widen;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,11 +35,13 @@ use dframe_plan::{
 pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
+use crate::file::OpenFile;
 use crate::paths;
+use crate::unify::Unified;
 use bounds::BoundsOf;
 use decode::UnitBatches;
-use footer::{OpenFile, SourceFile};
-use layout::{Layout, Unified};
+use footer::{KIND, SourceFile};
+use layout::Layout;
 
 /// How a source keeps what it knows.
 #[derive(Clone, Debug)]
@@ -135,7 +136,7 @@ struct Opening {
 
 impl Opening {
     fn add(&mut self, path: PathBuf, footer_bytes_max: usize) -> Result<()> {
-        let open = OpenFile::open(&path)?;
+        let open = OpenFile::open(&path, KIND)?;
         let (metadata, footer_length) = open.footer()?;
         let layout = self.layout(&metadata, &path)?;
         let mut rows = 0u64;
@@ -168,7 +169,7 @@ impl Opening {
         if let Some(known) = self.layouts.iter().rev().find(|known| ***known == layout) {
             return Ok(known.clone());
         }
-        self.unified.add(&layout, path)?;
+        self.unified.add(&layout.read, &layout.logical, path)?;
         self.layouts.push(Arc::new(layout));
         Ok(self.layouts[self.layouts.len() - 1].clone())
     }

@@ -22,7 +22,8 @@ use parquet::file::page_index::index_reader::decode_offset_index;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
-use super::footer::{OpenFile, guard};
+use super::footer::guard;
+use crate::file::OpenFile;
 
 /// The data pages of a column chunk, in order.
 #[derive(Clone, Debug, PartialEq)]

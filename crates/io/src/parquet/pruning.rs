@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Float64Type, Schema};
 use dframe_expr::{BinaryOp, Expr, Like, UnaryOp};
 use dframe_plan::ColumnBounds;
 
-use super::widen::widen;
+use crate::widen::widen;
 
 /// A comparison of a column with a constant.
 #[derive(Clone, Copy, Debug, PartialEq)]

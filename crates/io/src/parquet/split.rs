@@ -3,15 +3,12 @@
 //! ```text
 //!   row groups --prune--> row ranges --cut to bytes and rows--> units --group to rows--> partitions
 //! ```
-//!
-//! Partitions and units get smaller towards the end of the source (guided self-scheduling, Polychronopoulos
-//! and Kuck 1987), so that all cores finish at about the same time.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use dframe_core::Result;
-use dframe_plan::{Partition, Partitions, ScanRequest, ScanUnit};
+use dframe_plan::{Partitions, ScanRequest, ScanUnit};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use super::bounds::BoundsOf;
@@ -20,12 +17,11 @@ use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range};
 use super::survivors::{Pruner, whole};
 use super::{ParquetSource, leaves_of};
+use crate::partitioning::{Partitioner, position};
 
 /// The rows below which cutting a row group costs more (its dictionaries are decoded again in every
 /// piece) than an idle core at the end.
 const PIECE_ROWS_MIN: u64 = 256 << 10;
-/// The rows below which a partition is not worth a task of its own.
-const PARTITION_ROWS_MIN: u64 = 64 << 10;
 /// The rows of a piece at most, unless partitions are larger.
 const PIECE_ROWS_MAX: u64 = 1 << 20;
 /// One part in so many of the bytes of a unit is as much as a batch may take.
@@ -34,15 +30,13 @@ const BATCH_SHARE: u64 = 4;
 const BATCH_ROWS_MIN: u64 = 64;
 /// A page is assumed to be this large, decompressed, when nobody has counted the pages.
 const PAGE_BYTES: u64 = 2 << 20;
-/// The position of a row: the file in the upper bits, the row in the file in the lower 40.
-const POSITION_ROW_BITS: u32 = 40;
 
 /// The partitions of a scan.
 pub(super) fn partitions(source: &ParquetSource, request: &ScanRequest) -> Result<Partitions> {
     let fields = source.fields(request)?;
     let mut split = Split::new(source, request);
     for (index, file) in source.files.iter().enumerate() {
-        if split.is_full() {
+        if split.out.is_full() {
             break;
         }
         let metadata = file.metadata()?;
@@ -50,7 +44,7 @@ pub(super) fn partitions(source: &ParquetSource, request: &ScanRequest) -> Resul
         let job = FileJob { index: index as u32, file, metadata: &metadata, leaves: &leaves };
         split.add_file(&job)?;
     }
-    Ok(split.finish())
+    Ok(split.out.finish())
 }
 
 struct FileJob<'a> {
@@ -63,55 +57,34 @@ struct FileJob<'a> {
 struct Split<'a> {
     request: &'a ScanRequest,
     pruner: Option<Pruner>,
-    /// The rows not yet in a unit, before pruning.
-    remaining: u64,
-    /// The rows still wanted by `LIMIT`.
-    limit: u64,
-    out: Partitions,
-    open: Partition,
-    open_rows: u64,
+    out: Partitioner,
 }
 
 impl<'a> Split<'a> {
     fn new(source: &ParquetSource, request: &'a ScanRequest) -> Self {
-        let unfiltered = request.filters.is_empty();
         Self {
             request,
             pruner: Pruner::new(&request.filters, source.schema.clone()),
-            remaining: source.rows,
-            limit: request.limit.filter(|_| unfiltered).unwrap_or(u64::MAX),
-            out: Partitions {
-                filters_exact: vec![false; request.filters.len()],
-                ..Default::default()
-            },
-            open: Partition::default(),
-            open_rows: 0,
+            out: Partitioner::new(request, source.rows),
         }
-    }
-
-    fn is_full(&self) -> bool {
-        self.limit == 0
     }
 
     fn add_file(&mut self, job: &FileJob<'_>) -> Result<()> {
         let mut first_row = 0u64;
         for (index, row_group) in job.metadata.row_groups().iter().enumerate() {
-            if self.is_full() {
+            if self.out.is_full() {
                 return Ok(());
             }
             let rows = row_group.num_rows() as u64;
             if rows > 0 {
                 let ranges = self.survivors(job, index, rows)?;
-                match ranges.is_empty() {
-                    true => self.out.row_groups_pruned += 1,
-                    false => self.out.row_groups += 1,
-                }
+                self.out.count(!ranges.is_empty());
                 for range in ranges {
                     let piece = Piece { job, row_group, index: index as u32, first_row };
                     self.add_range(&piece, range)
                         .map_err(|error| error.file(&job.file.path).row_group(index))?;
                 }
-                self.remaining = self.remaining.saturating_sub(rows);
+                self.out.pass(rows);
             }
             first_row += rows;
         }
@@ -128,7 +101,7 @@ impl<'a> Split<'a> {
     /// Cuts a range of a row group into units.
     fn add_range(&mut self, piece: &Piece<'_>, range: Range<u64>) -> Result<()> {
         // Of the last row group only the pages with rows that are wanted.
-        let range = range.start..range.end.min(range.start.saturating_add(self.limit));
+        let range = range.start..range.end.min(range.start.saturating_add(self.out.limit()));
         let batch_rows = piece.batch_rows(self.request);
         let whole = range.end - range.start == piece.row_group.num_rows() as u64;
         let rows_max = self.unit_rows_max();
@@ -144,7 +117,7 @@ impl<'a> Split<'a> {
             false => u64::MAX,
         };
         let mut start = range.start;
-        while start < range.end && !self.is_full() {
+        while start < range.end && !self.out.is_full() {
             let end = cutter.end_of(start, step, range.end);
             self.add_unit(piece, start..end, batch_rows, cutter.cost(&(start..end)));
             start = end;
@@ -153,46 +126,21 @@ impl<'a> Split<'a> {
     }
 
     fn add_unit(&mut self, piece: &Piece<'_>, rows: Range<u64>, batch_rows: u64, cost: Cost) {
-        let count = rows.end - rows.start;
-        self.limit = self.limit.saturating_sub(count);
-        let row = piece.first_row + rows.start;
-        self.open_rows += count;
-        self.open.units.push(ScanUnit {
+        self.out.add(ScanUnit {
             file: piece.job.index,
             row_group: piece.index,
-            position: (u64::from(piece.job.index) << POSITION_ROW_BITS) + row,
+            position: position(piece.job.index, piece.first_row + rows.start),
             rows,
             batch_rows: batch_rows as usize,
             fetch_bytes: cost.fetch,
             decode_bytes: cost.decode,
         });
-        if self.open_rows >= self.partition_rows() {
-            self.close();
-        }
-    }
-
-    fn close(&mut self) {
-        if !self.open.units.is_empty() {
-            self.out.list.push(std::mem::take(&mut self.open));
-            self.open_rows = 0;
-        }
-    }
-
-    fn finish(mut self) -> Partitions {
-        self.close();
-        self.out
-    }
-
-    /// The rows after which a partition is closed: fewer towards the end.
-    fn partition_rows(&self) -> u64 {
-        let wanted = self.request.partition_rows.max(1);
-        (self.remaining / 16).clamp(wanted.min(PARTITION_ROWS_MIN), wanted)
     }
 
     /// The rows of a unit at most: fewer towards the end.
     fn unit_rows_max(&self) -> u64 {
         let most = self.request.partition_rows.max(PIECE_ROWS_MAX);
-        (self.remaining / 8).clamp(PIECE_ROWS_MIN, most)
+        (self.out.remaining() / 8).clamp(PIECE_ROWS_MIN, most)
     }
 }
 

@@ -12,8 +12,8 @@ use dframe_expr::Expr;
 
 use super::bloom::lacks_all;
 use super::bounds::BoundsOf;
-use super::footer::OpenFile;
 use super::pruning::Condition;
+use crate::file::OpenFile;
 
 /// Ranges of rows are read as one when fewer rows than this lie between.
 const GAP_ROWS: u64 = 8 << 10;

@@ -5,7 +5,7 @@
 use arrow::datatypes::{DataType, TimeUnit};
 
 /// The type both `a` and `b` fit in; `None` where they are of different nature.
-pub(super) fn widen(a: &DataType, b: &DataType) -> Option<DataType> {
+pub(crate) fn widen(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::*;
     match (a, b) {
         _ if a == b => Some(a.clone()),
