@@ -8,13 +8,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
-    Float64Array, Int8Array, Int16Array, Int32Array, Int32Builder, Int64Array, ListArray, MapArray,
-    MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder, StructArray,
-    Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array,
-    UInt16Array, UInt32Array, UInt64Array, new_null_array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray,
+    Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int32Builder, Int64Array,
+    ListArray, MapArray, MapBuilder, NullArray, RecordBatch, StringArray, StringBuilder,
+    StringViewArray, StructArray, Time64MicrosecondArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array, UnionArray,
+    new_null_array,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Int8Type, Int32Type, Schema, UnionFields};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use flate2::write::GzEncoder;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::file::properties::WriterProperties;
@@ -30,6 +34,7 @@ pub fn write_all(folder: &Path) {
     typed(folder);
     several(folder);
     text(folder);
+    ipc(folder);
 }
 
 /// Writes `rows` with row groups of `row_group` rows.
@@ -400,4 +405,53 @@ fn packed(folder: &Path) {
     let zstd = zstd::encode_all(&b"n\tk\n2.5\tc\n"[..], 1).unwrap();
     std::fs::write(folder.join("2.tsv.zst"), &zstd).unwrap();
     std::fs::write(folder.join("../cut.csv.zst"), &zstd[..zstd.len() - 3]).unwrap();
+}
+
+/// Arrow files: whole, as a stream, compressed, with a dictionary, and some that are at fault.
+fn ipc(folder: &Path) {
+    let ipc = folder.join("ipc");
+    std::fs::create_dir_all(ipc.join("parts")).unwrap();
+    let sales = sales();
+    let halves = [sales.slice(0, 7), sales.slice(7, 5)];
+    write_ipc(&ipc.join("sales.arrow"), &halves, None);
+    write_ipc(&ipc.join("lz4.feather"), &halves, Some(CompressionType::LZ4_FRAME));
+    write_ipc(&ipc.join("zstd.ipc"), &halves, Some(CompressionType::ZSTD));
+    write_ipc(&ipc.join("parts/1.arrow"), &halves[..1], None);
+    write_stream(&ipc.join("parts/2.arrows"), &halves[1..]);
+    write_stream(&ipc.join("sales.arrows"), &halves);
+    write_stream(&ipc.join("sales"), &halves);
+    let coded: DictionaryArray<Int8Type> = ["b", "a", "b", "c"].into_iter().collect();
+    let views =
+        StringViewArray::from(vec![Some("a text of some length"), None, Some(""), Some("x")]);
+    let half = cast(&Float64Array::from(vec![0.5, f64::NAN, -0.0, 2.0]), &DataType::Float16);
+    let odd =
+        batch([("coded", Arc::new(coded)), ("views", Arc::new(views)), ("half", half.unwrap())]);
+    write_ipc(&ipc.join("odd.arrow"), &[odd], None);
+    let union = UnionFields::try_new([0], [Field::new("n", DataType::Int32, true)]).unwrap();
+    let values: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+    let union = UnionArray::try_new(union, vec![0].into(), None, vec![values]).unwrap();
+    write_ipc(&ipc.join("union.arrow"), &[batch([("u", Arc::new(union))])], None);
+    for name in ["sales.arrow", "sales.arrows"] {
+        let bytes = std::fs::read(ipc.join(name)).unwrap();
+        std::fs::write(ipc.join(format!("cut-{name}")), &bytes[..bytes.len() - 60]).unwrap();
+    }
+    std::fs::write(ipc.join("old.feather"), b"FEA1\0\0\0\0 of the first version FEA1").unwrap();
+    std::fs::write(ipc.join("text.arrow"), "a,b\n1,2\n3,4\n").unwrap();
+}
+
+/// Writes batches as an Arrow file.
+pub fn write_ipc(path: &Path, batches: &[RecordBatch], codec: Option<CompressionType>) {
+    let options = IpcWriteOptions::default().try_with_compression(codec).unwrap();
+    let file = File::create(path).unwrap();
+    let mut writer = FileWriter::try_new_with_options(file, &batches[0].schema(), options).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
+}
+
+/// Writes batches as an Arrow stream.
+pub fn write_stream(path: &Path, batches: &[RecordBatch]) {
+    let file = File::create(path).unwrap();
+    let mut writer = StreamWriter::try_new(file, &batches[0].schema()).unwrap();
+    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
 }

@@ -1,6 +1,6 @@
 //! What is read: the paths as they were named, or standard input.
 //!
-//! A Parquet file is read from its end, which a pipe has not: what comes through one is kept in an
+//! Parquet and Arrow files are read from their end, which a pipe has not: what comes through one is kept in an
 //! unnamed temporary file, gone with the process however that ends.
 
 use std::fs::File;
@@ -66,9 +66,19 @@ impl Input {
         reading: &ReadingArgs,
         messages: Messages,
     ) -> Result<LazyFrame> {
-        if reading.format(&self.paths)? == InputFormat::Parquet {
-            return session.scan_parquet(&self.paths);
+        match reading.format(&self.paths)? {
+            InputFormat::Parquet => session.scan_parquet(&self.paths),
+            InputFormat::Arrow => session.scan_ipc(&self.paths),
+            InputFormat::Csv => self.scan_csv(session, reading, messages),
         }
+    }
+
+    fn scan_csv(
+        &self,
+        session: &Session,
+        reading: &ReadingArgs,
+        messages: Messages,
+    ) -> Result<LazyFrame> {
         let source = session.open_csv(&self.paths, &reading.csv()?)?;
         if let Some((rows, first)) = source.bad_rows() {
             messages.warn(&bad_rows(rows, reading.fate_of_bad_rows(), &first));

@@ -11,7 +11,7 @@ use crate::args::some_text;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Input")]
 pub struct ReadingArgs {
-    /// Format of the files [default: by their extension]
+    /// Format of the files [default: by their extension or first bytes]
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     input_format: Option<InputFormat>,
     /// What separates the fields of a CSV file, such as ';' or '\t' [default: ',', a tab in .tsv files]
@@ -114,5 +114,5 @@ fn mark(text: &str) -> Result<Mark, String> {
 }
 
 fn format_parser() -> impl TypedValueParser<Value = InputFormat> {
-    PossibleValuesParser::new(["parquet", "csv"]).try_map(|name| name.parse::<InputFormat>())
+    PossibleValuesParser::new(InputFormat::NAMES).try_map(|name| name.parse::<InputFormat>())
 }

@@ -20,8 +20,8 @@
 //! ```
 //!
 //! # The words
-//! - [`scan_parquet`] and [`scan_csv`] make a [`LazyFrame`] of paths, directories or globs; [`Session`] does so within
-//!   limits of your own: [memory](SessionBuilder::memory_limit), [threads](SessionBuilder::threads),
+//! - [`scan_parquet`], [`scan_csv`] and [`scan_ipc`] make a [`LazyFrame`] of paths, directories or globs; [`Session`]
+//!   does so within limits of your own: [memory](SessionBuilder::memory_limit), [threads](SessionBuilder::threads),
 //!   [temp directory](SessionBuilder::temp_dir).
 //! - Frames are made of frames: [`filter`](LazyFrame::filter), [`select`](LazyFrame::select),
 //!   [`with_columns`](LazyFrame::with_columns), [`group_by`](LazyFrame::group_by),
@@ -115,6 +115,29 @@ pub fn scan_parquet(paths: impl IntoPaths) -> Result<LazyFrame> {
 /// A path that does not exist, or a record that is none: file, line and column are named.
 pub fn scan_csv(paths: impl IntoPaths) -> Result<LazyFrame> {
     Session::of_process().scan_csv(paths)
+}
+
+/// A frame over one or more Arrow IPC files or streams, or Feather files: paths, directories and globs, in
+/// the session of [`scan_parquet`].
+///
+/// ```
+/// use dframe::prelude::*;
+///
+/// # let flights = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("late.arrow");
+/// // flights: "data/flights.parquet", path: "late.arrow"
+/// scan_parquet(flights)?.filter(col("delay").gt(600)).sink(&path, Format::Arrow)?;
+/// let late = scan_ipc(&*path)?.group_by(["origin"]).agg([col("delay").max()]).collect()?;
+/// assert!(late.num_rows() > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// A path that does not exist, a file that is no Arrow file or is cut off, a column of a type that cannot be
+/// read, or files whose schemas conflict.
+pub fn scan_ipc(paths: impl IntoPaths) -> Result<LazyFrame> {
+    Session::of_process().scan_ipc(paths)
 }
 
 /// The programs of the README and the user guide, compiled.

@@ -8,7 +8,7 @@ pub use crate::join::JoinBuilder;
 pub use crate::session::Session;
 pub use crate::stats::RunStats;
 pub use crate::time_windows::{GroupByDynamic, Label};
-pub use crate::{scan_csv, scan_parquet};
+pub use crate::{scan_csv, scan_ipc, scan_parquet};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
 pub use dframe_expr::window::{

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
-use dframe_io::{CsvOptions, CsvSource, ParquetSource, SinkOptions};
+use dframe_io::{CsvOptions, CsvSource, IpcSource, ParquetSource, SinkOptions};
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
 
@@ -85,6 +85,15 @@ impl Session {
     /// A path that does not exist, a file that is no Parquet file, or files whose schemas conflict.
     pub fn scan_parquet(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
         Ok(self.scan(Arc::new(ParquetSource::open(&paths.into_paths())?)))
+    }
+
+    /// A frame over one or more Arrow IPC files or streams, or Feather files: paths, directories and globs.
+    ///
+    /// # Errors
+    /// A path that does not exist, a file that is no Arrow file or is cut off, a column of a type that cannot
+    /// be read, or files whose schemas conflict.
+    pub fn scan_ipc(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
+        Ok(self.scan(Arc::new(IpcSource::open(&paths.into_paths())?)))
     }
 
     /// A frame over one or more CSV files: paths, directories and globs.

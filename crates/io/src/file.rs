@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use dframe_core::{Error, Result};
 use rustix::buffer::spare_capacity;
 
 use crate::paths::unreadable;
+
+/// Ranges closer than this are read as one: a seek costs more than the bytes between.
+pub(crate) const GAP: u64 = 64 << 10;
 
 /// A file opened for positional reads.
 #[derive(Debug)]
@@ -93,4 +97,29 @@ pub(crate) fn changed(path: &Path) -> Error {
     Error::invalid_data("the file has changed since the query began")
         .file(path)
         .remedy("run the query again when nobody writes the file")
+}
+
+/// Merges sorted ranges that touch or nearly touch.
+pub(crate) fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end.saturating_add(GAP) => {
+                last.end = last.end.max(range.end);
+            }
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ranges_are_read_as_one() {
+        let ranges = vec![0..10, 10..20, 30..40, 200_000..200_001, 200_000..200_005, 7..7];
+        assert_eq!(coalesce(ranges), [0..40, 200_000..200_005]);
+    }
 }

@@ -1,11 +1,14 @@
-//! Which format files have, by their names.
+//! Which format files have: by their names, else by their first bytes.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
 use dframe_core::{Error, Result};
 
-use crate::paths::{self, CSV, Extensions, PARQUET};
+use crate::ipc::is_stream;
+use crate::paths::{self, CSV, Extensions, IPC, PARQUET};
 
 /// A format that files are read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +17,21 @@ pub enum InputFormat {
     Parquet,
     /// Text with a delimiter between fields.
     Csv,
+    /// Arrow IPC: files, streams, Feather.
+    Arrow,
 }
 
+/// The formats, by the extensions of their files. Of a directory that holds files of several, those of the
+/// first in this list are read.
+const FORMATS: [(&Extensions, InputFormat); 3] =
+    [(&PARQUET, InputFormat::Parquet), (&CSV, InputFormat::Csv), (&IPC, InputFormat::Arrow)];
+
 impl InputFormat {
-    /// The format of files, directories and globs by their extensions: Parquet if they say nothing.
-    /// A directory that holds files of both is one of Parquet files.
+    /// The names of the formats.
+    pub const NAMES: [&str; 3] = ["parquet", "csv", "arrow"];
+
+    /// The format of files, directories and globs by their extensions; of a file whose name says nothing by
+    /// its first bytes, and Parquet if they say nothing, either.
     ///
     /// # Errors
     /// Paths of different formats.
@@ -39,12 +52,24 @@ impl InputFormat {
 
 fn of_one(path: &str) -> InputFormat {
     let named = Path::new(path);
-    if CSV.fit(named) {
-        return InputFormat::Csv;
+    if let Some((_, format)) = FORMATS.iter().find(|(extensions, _)| extensions.fit(named)) {
+        return *format;
     }
-    let only_csv = || !holds(path, &PARQUET) && holds(path, &CSV);
-    let is_open = named.is_dir() || (!PARQUET.fit(named) && paths::is_pattern(path));
-    if is_open && only_csv() { InputFormat::Csv } else { InputFormat::Parquet }
+    if named.is_dir() || paths::is_pattern(path) {
+        let held = FORMATS.iter().find(|(extensions, _)| holds(path, extensions));
+        return held.map_or(InputFormat::Parquet, |(_, format)| *format);
+    }
+    of_head(named).unwrap_or(InputFormat::Parquet)
+}
+
+/// What the first bytes of a file tell.
+fn of_head(path: &Path) -> Option<InputFormat> {
+    let mut head = [0; 8];
+    // A pipe would lose what is read of it.
+    let mut file = File::open(path).ok().filter(|_| path.is_file())?;
+    file.read_exact(&mut head).ok()?;
+    (head.starts_with(b"ARROW1") || head.starts_with(b"\xff\xff\xff\xff") && is_stream(&head))
+        .then_some(InputFormat::Arrow)
 }
 
 /// Whether a directory or glob names files with such names.
@@ -60,8 +85,9 @@ impl FromStr for InputFormat {
         match name {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
+            "arrow" => Ok(Self::Arrow),
             _ => Err(Error::invalid_input(format!("'{name}' is not a format that can be read"))
-                .remedy("the formats are parquet and csv")),
+                .remedy("the formats are parquet, csv and arrow")),
         }
     }
 }

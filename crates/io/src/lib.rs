@@ -1,7 +1,7 @@
-//! Files to batches and back: the Parquet and CSV sources, and the sinks that write results.
+//! Files to batches and back: the Parquet, CSV and Arrow IPC sources, and the sinks that write results.
 //!
 //! ```text
-//!   paths --open--> ParquetSource, CsvSource (dframe_plan::Source) --fetch, decode--> batches
+//!   paths --open--> ParquetSource, CsvSource, IpcSource (dframe_plan::Source) --fetch, decode--> batches
 //!   batches --> Sink (table, csv, json, markdown, parquet, arrow) --> file or standard output
 //! ```
 //!
@@ -12,6 +12,7 @@ pub mod csv;
 mod file;
 mod guard;
 mod input_format;
+pub mod ipc;
 pub mod parquet;
 mod partitioning;
 mod paths;
@@ -21,6 +22,7 @@ mod widen;
 
 pub use csv::{BadRows, CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;
+pub use ipc::IpcSource;
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
 pub use sink::{
     Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,

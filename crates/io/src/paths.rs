@@ -25,6 +25,9 @@ pub(crate) const CSV: Extensions = Extensions {
     packed: &["gz", "gzip", "zst", "zstd", "bz2", "xz"],
 };
 
+pub(crate) const IPC: Extensions =
+    Extensions { what: "arrow", names: &["arrow", "arrows", "ipc", "feather"], packed: &[] };
+
 impl Extensions {
     /// Whether a file is called like this.
     pub(crate) fn fit(&self, path: &Path) -> bool {

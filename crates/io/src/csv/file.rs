@@ -73,12 +73,17 @@ impl TextFile {
     /// Where the text begins: after a byte order mark.
     fn check_head(&self) -> Result<u64> {
         match self.head(4)?.as_slice() {
-            b"PAR1" => Err(Error::invalid_input("the file is parquet, and was to be read as CSV")
-                .file(&self.path)
-                .remedy("leave the format out, or name files of one format")),
+            b"PAR1" => Err(self.foreign("parquet")),
+            b"ARRO" => Err(self.foreign("an Arrow file")),
             head if head.starts_with(BOM) => Ok(BOM.len() as u64),
             _ => Ok(0),
         }
+    }
+
+    fn foreign(&self, what: &str) -> Error {
+        Error::invalid_input(format!("the file is {what}, and was to be read as CSV"))
+            .file(&self.path)
+            .remedy("leave the format out, or name files of one format")
     }
 
     /// Whether it can be read from any place.

@@ -9,10 +9,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range, encode};
-use crate::file::OpenFile;
-
-/// Ranges closer than this are read as one: a seek costs more than the bytes between.
-const GAP: u64 = 64 << 10;
+use crate::file::{OpenFile, coalesce};
 
 /// Reads what decoding the unit's `leaves` needs: data, page tables, and the footer where the source
 /// does not keep it.
@@ -100,35 +97,10 @@ pub(super) fn unit_ranges(
     ranges
 }
 
-/// Merges sorted ranges that touch or nearly touch.
-pub(super) fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
-    let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-    for range in ranges.into_iter().filter(|range| !range.is_empty()) {
-        match merged.last_mut() {
-            Some(last) if range.start <= last.end.saturating_add(GAP) => {
-                last.end = last.end.max(range.end);
-            }
-            _ => merged.push(range),
-        }
-    }
-    merged
-}
-
 /// The part of `bytes` that begins at `offset` and reaches to the end of its range.
 pub(super) fn tail_of(fetched: &Fetched, offset: u64) -> Option<Bytes> {
     let after = fetched.ranges.partition_point(|(start, _)| *start <= offset);
     let (start, bytes) = fetched.ranges.get(after.checked_sub(1)?)?;
     let begin = usize::try_from(offset - start).ok()?;
     (begin <= bytes.len()).then(|| bytes.slice(begin..))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_ranges_are_read_as_one() {
-        let ranges = vec![0..10, 10..20, 30..40, 200_000..200_001, 200_000..200_005, 7..7];
-        assert_eq!(coalesce(ranges), [0..40, 200_000..200_005]);
-    }
 }

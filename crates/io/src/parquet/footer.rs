@@ -92,7 +92,7 @@ impl OpenFile {
         match self.read_into(0, &mut head) {
             Ok(()) if head == MAGIC => self.truncated(),
             Ok(()) if head == MAGIC_ARROW => {
-                self.foreign("it is an Arrow file; convert it to parquet first")
+                self.foreign("it is an Arrow file: say --input-format arrow")
             }
             Ok(()) if head.iter().all(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~')) => {
                 self.foreign("it looks like text; if it is CSV, say --input-format csv")

@@ -12,11 +12,12 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use super::bounds::BoundsOf;
-use super::fetch::{coalesce, unit_ranges};
+use super::fetch::unit_ranges;
 use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range};
 use super::survivors::{Pruner, whole};
 use super::{ParquetSource, leaves_of};
+use crate::file::coalesce;
 use crate::partitioning::{Partitioner, position};
 
 /// The rows below which cutting a row group costs more (its dictionaries are decoded again in every
