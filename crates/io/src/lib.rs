@@ -17,10 +17,11 @@ pub mod parquet;
 mod partitioning;
 mod paths;
 pub mod sink;
+mod text;
 mod unify;
 mod widen;
 
-pub use csv::{BadRows, CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
+pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;
 pub use ipc::IpcSource;
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
@@ -28,3 +29,4 @@ pub use sink::{
     Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,
     is_broken_pipe, type_name,
 };
+pub use text::BadRows;

@@ -21,14 +21,12 @@ use bytes::Bytes;
 use dframe_core::{Budget, Error, Result};
 use dframe_plan::ScannedBatch;
 
-use super::convert;
-use super::file::TextFile;
-use super::kinds::{boolean, trimmed};
-use super::moment;
-use super::options::{BadRows, CsvOptions};
-use super::records::{Fault, Marks, Next, Span, Splitter, TEXT_BYTES_MAX};
+use super::options::CsvOptions;
+use super::records::{Fault, Marks, Next, Span, Splitter};
 use super::source_file::SourceFile;
-use super::window::{Filled, Window};
+use crate::text::{
+    BadRows, BatchSize, Filled, TEXT_BYTES_MAX, TextFile, Window, boolean, convert, moment, trimmed,
+};
 
 /// What to make of a unit.
 #[derive(Clone, Debug)]
@@ -49,14 +47,6 @@ impl Wanted {
     pub(super) fn has_text(&self) -> bool {
         self.places.iter().any(Option::is_some)
     }
-}
-
-/// Where a batch ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BatchSize {
-    pub(super) rows: usize,
-    /// A row that begins beyond so many bytes of text is in the next batch.
-    pub(super) bytes: usize,
 }
 
 /// The batches of a unit.

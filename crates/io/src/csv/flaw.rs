@@ -2,7 +2,7 @@
 
 use dframe_core::{Error, Result};
 
-use super::file::TextFile;
+use crate::text::TextFile;
 
 /// Where a record begins that is none, and why it is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

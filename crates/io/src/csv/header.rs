@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use dframe_core::{Budget, Error, Result};
 
-use super::file::TextFile;
 use super::flaw::{Flaw, What};
 use super::options::CsvOptions;
-use super::records::{Fault, Marks, Next, Span, Splitter, TEXT_BYTES_MAX};
-use super::window::{Filled, Window};
+use super::records::{Fault, Marks, Next, Span, Splitter};
+use super::usual_delimiter;
+use crate::text::{Filled, TEXT_BYTES_MAX, TextFile, Window};
 
 /// The columns of a file.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Header {
         options: &CsvOptions,
         budget: &Budget,
     ) -> Result<Self> {
-        let marks = options.marks(file.usual_delimiter());
+        let marks = options.marks(usual_delimiter(file));
         let mut window = Window::new(file, start, TEXT_BYTES_MAX, budget)?;
         let mut fields = Vec::new();
         loop {

@@ -13,29 +13,23 @@
 //! |---|---|
 //! | `options` | what separates and quotes? |
 //! | `records`, `block` | where do records and fields begin and end? |
-//! | `kinds`, `moment` | what could a field be, and which type holds a column? |
-//! | `file`, `packing`, `window`, `header` | what is in a file, and what are its columns called? |
+//! | `header` | what are the columns called? |
 //! | `survey`, `source_file` | where are the rows? |
 //! | `flaw` | what is wrong with a line, and with which? |
-//! | `units`, `decode`, `convert` | what is read at once, and what becomes of it? |
+//! | `decode` | what becomes of what was read? |
+//!
+//! Files, units and what a text could be are in [`crate::text`], as JSON has them, too.
 
 mod block;
-mod convert;
 mod decode;
-mod file;
 mod flaw;
 mod header;
-mod kinds;
-mod moment;
 mod options;
-mod packing;
 mod records;
 mod source_file;
 mod survey;
 #[cfg(test)]
 mod tests;
-mod units;
-mod window;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,15 +40,14 @@ use dframe_core::{Budget, CancelToken, Error, Fetched, Result};
 use dframe_expr::{Column, Span, resolve_column};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
-pub use options::{BadRows, CsvOptions};
+pub use options::CsvOptions;
 
 use crate::paths;
+use crate::text::{Grain, Kinds, Piece, TextFile, units};
 use decode::{Rest, UnitBatches, Wanted};
-use file::TextFile;
 use header::Header;
-use kinds::Kinds;
 use source_file::SourceFile;
-use survey::{Findings, Grain, Look, Piece, Surveyed};
+use survey::{Findings, Look, Surveyed};
 
 /// CSV files, scanned as one table.
 ///
@@ -100,9 +93,9 @@ impl CsvSurvey {
         options.check()?;
         let mut survey = Self { files: vec![], pieces: vec![], options: options.clone() };
         for path in paths::expand(paths, &paths::CSV)? {
-            let (file, start) = TextFile::open(path, options)?;
+            let (file, start) = TextFile::open(path, "CSV", options.encoding)?;
             let header = Header::read(&file, start, options, budget)?;
-            let marks = options.marks(file.usual_delimiter());
+            let marks = options.marks(usual_delimiter(&file));
             let grain = grain(&file);
             let surveyed = Surveyed { file, header, marks, grain };
             let index = survey.files.len();
@@ -160,8 +153,17 @@ impl CsvSurvey {
                 .file(&files[0].file.path)
                 .remedy("a CSV file has a line that names its columns"));
         }
-        let rows = files.iter().map(|file| file.rows).sum();
+        let rows = files.iter().map(|file| file.blocks.rows).sum();
         Ok(CsvSource { files, options: self.options.clone(), schema, given, rows })
+    }
+}
+
+/// What is between fields, by the file's name.
+fn usual_delimiter(file: &TextFile) -> u8 {
+    match paths::CSV.of(&file.path) {
+        Some("tsv" | "tab") => b'\t',
+        Some("psv") => b'|',
+        _ => b',',
     }
 }
 
@@ -253,7 +255,7 @@ impl Source for CsvSource {
     }
 
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {
-        Ok(units::partitions(self, request))
+        Ok(units::partitions(self.files.iter().map(SourceFile::for_units), request))
     }
 
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {
@@ -265,7 +267,7 @@ impl Source for CsvSource {
             // Decoding reads it: how much of the text that will be is not known before.
             return Ok(Fetched::default());
         }
-        let text = units::unit_text(file, unit)?.bytes;
+        let text = file.blocks.unit_text(unit)?.bytes;
         let bytes = file.file.read(text.start, text.end)?;
         Ok(Fetched { ranges: vec![(text.start, bytes)] })
     }
@@ -290,7 +292,7 @@ impl Source for CsvSource {
             wanted,
             rest,
             position: unit.position,
-            skip: units::unit_text(file, unit)?.skip,
+            skip: file.blocks.unit_text(unit)?.skip,
             remaining: unit.row_count(),
         }))
     }

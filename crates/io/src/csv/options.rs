@@ -5,8 +5,8 @@ use arrow::datatypes::DataType;
 use dframe_core::{Error, Result};
 use encoding_rs::Encoding;
 
-use super::convert;
 use super::records::Marks;
+use crate::text::{BadRows, convert};
 
 /// How CSV files are to be read. Where nothing is said: commas (tabs in `.tsv`, bars in `.psv` files), `"` for
 /// quotes, a header, no comments.
@@ -27,21 +27,6 @@ pub struct CsvOptions {
     pub(super) bad_rows: BadRows,
     pub(super) types: Vec<(String, DataType)>,
     pub(super) encoding: Option<&'static Encoding>,
-}
-
-/// What is done about a line that is no row: it has too few or too many fields, or text after the
-/// quote that closes a field. What leaves no way to go on is an error whatever this says: a quote that is not
-/// closed, text that is not UTF-8.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BadRows {
-    /// It is an error.
-    #[default]
-    Error,
-    /// It is left out, and counted.
-    Skip,
-    /// Fields that are missing are NULL, fields that are too many are left out, and it is counted. A value that is
-    /// not of the type that was asked for is NULL.
-    Null,
 }
 
 impl Default for CsvOptions {

@@ -8,6 +8,8 @@
 //! Knows no types and no columns. A record that the text ends in is only a record if the text is the
 //! last of its file: otherwise it goes on in what is read next.
 
+use crate::text::TEXT_BYTES_MAX;
+
 use super::block;
 
 /// How fields are told apart.
@@ -59,9 +61,6 @@ impl Span {
         self.length & DOUBLED != 0
     }
 }
-
-/// The bytes of a text at most: spans must be able to say where a field lies.
-pub(super) const TEXT_BYTES_MAX: usize = 1 << 29;
 
 /// What comes next in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,39 +13,14 @@
 
 use dframe_core::{Budget, CancelToken, Result};
 
-use super::file::TextFile;
 use super::flaw::{Flaw, What};
 use super::header::Header;
-use super::kinds::Kinds;
-use super::options::{BadRows, CsvOptions};
-use super::records::{Fault, Marks, Next, Span, Splitter, TEXT_BYTES_MAX, first_record};
-use super::window::{Filled, WINDOW_BYTES, Window};
-
-/// How finely files are cut.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Grain {
-    /// The bytes of a piece.
-    pub(super) piece_bytes: u64,
-    /// The bytes, at least, between two places that a unit may begin at.
-    pub(super) block_bytes: u64,
-}
-
-impl Grain {
-    /// A compressed file can only be read from its beginning: as one unit.
-    const PACKED: Self = Self { piece_bytes: u64::MAX, block_bytes: u64::MAX };
-
-    /// The grain for a file: some 64 pieces, and not more blocks than can be kept in memory.
-    pub(super) fn of(file: &TextFile) -> Self {
-        if !file.is_plain() {
-            return Self::PACKED;
-        }
-        let length = file.length;
-        Self {
-            piece_bytes: (length >> 6).clamp(8 << 20, 64 << 20),
-            block_bytes: (length >> 16).clamp(256 << 10, 4 << 20),
-        }
-    }
-}
+use super::options::CsvOptions;
+use super::records::{Fault, Marks, Next, Span, Splitter, first_record};
+use crate::text::{
+    BadRows, Block, Blocks, Filled, Grain, Kinds, Piece, TEXT_BYTES_MAX, TextFile, WINDOW_BYTES,
+    Window,
+};
 
 /// What is held for a guess: more would have to be read again if it is wrong.
 pub(super) const GUESS_BYTES_MAX: usize = 2 * WINDOW_BYTES;
@@ -61,35 +36,15 @@ pub(super) struct Surveyed {
     pub(super) grain: Grain,
 }
 
-/// A stretch of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) start: u64,
-    pub(super) end: u64,
-    /// Whether a record certainly begins where the piece does.
-    pub(super) is_first: bool,
-}
-
-/// Where a unit may begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) start: u64,
-    /// The rows of the file before it.
-    pub(super) first_row: u64,
-}
-
 /// What a piece holds, if its first record begins where it was thought to.
 #[derive(Clone, Debug)]
 pub(super) struct Findings {
     /// Where the first record of the piece begins, or the first one after it if none does.
     pub(super) first: u64,
-    /// Where the first record after the piece begins.
-    pub(super) next: u64,
-    pub(super) rows: u64,
-    pub(super) blocks: Vec<Block>,
+    /// Its rows, and where the first record after it begins.
+    pub(super) blocks: Blocks,
     /// Of each column.
     pub(super) kinds: Vec<Kinds>,
-    pub(super) record_bytes_max: u64,
     pub(super) flaw: Option<Flaw>,
     /// The rows that are bad and no error, and the first of them.
     pub(super) bad: Bad,
@@ -105,16 +60,7 @@ pub(super) struct Bad {
 impl Surveyed {
     /// The pieces of the file's rows.
     pub(super) fn pieces(&self) -> Vec<Piece> {
-        let start = self.header.rows_start;
-        if !self.file.is_plain() {
-            return vec![Piece { start, end: u64::MAX, is_first: true }];
-        }
-        let end = self.file.length;
-        let bytes = self.grain.piece_bytes;
-        let starts = (start..end).step_by(bytes as usize);
-        starts
-            .map(|at| Piece { start: at, end: (at + bytes).min(end), is_first: at == start })
-            .collect()
+        self.grain.pieces(&self.file, self.header.rows_start)
     }
 }
 
@@ -214,11 +160,8 @@ impl<'a> Walk<'a> {
     fn new(look: &'a Look<'a>, piece: Piece) -> Self {
         let findings = Findings {
             first: u64::MAX,
-            next: u64::MAX,
-            rows: 0,
-            blocks: Vec::new(),
+            blocks: Blocks::new(u64::MAX),
             kinds: look.kinds_known(),
-            record_bytes_max: 0,
             flaw: None,
             bad: Bad::default(),
         };
@@ -251,7 +194,7 @@ impl<'a> Walk<'a> {
                     let at = base + start as u64;
                     self.findings.first = self.findings.first.min(at);
                     if at >= self.piece.end {
-                        self.findings.next = at;
+                        self.findings.blocks.rows_end = at;
                         return Done { bytes: start, is_over: true };
                     }
                     match self.judge(fields, fault, at) {
@@ -266,7 +209,7 @@ impl<'a> Walk<'a> {
                 Next::Open(_) if is_last => {
                     let end = base + text.len() as u64;
                     self.findings.first = self.findings.first.min(end);
-                    self.findings.next = end;
+                    self.findings.blocks.rows_end = end;
                     return Done { bytes: text.len(), is_over: true };
                 }
                 Next::Open(at) => return Done { bytes: at, is_over: false },
@@ -305,13 +248,13 @@ impl<'a> Walk<'a> {
 
     /// Counts a record.
     fn take(&mut self, at: u64, bytes: u64) {
-        let findings = &mut self.findings;
+        let blocks = &mut self.findings.blocks;
         if at >= self.block_end {
-            findings.blocks.push(Block { start: at, first_row: findings.rows });
+            blocks.list.push(Block { start: at, first_row: blocks.rows });
             self.block_end = at.saturating_add(self.look.surveyed.grain.block_bytes);
         }
-        findings.rows += 1;
-        findings.record_bytes_max = findings.record_bytes_max.max(bytes);
+        blocks.rows += 1;
+        blocks.record_bytes_max = blocks.record_bytes_max.max(bytes);
     }
 
     /// Adds the kinds of the record's fields.

@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::text::BadRows;
 
 type Row = Vec<Option<String>>;
 

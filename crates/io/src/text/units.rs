@@ -6,12 +6,10 @@
 
 use std::ops::Range;
 
-use dframe_core::{Error, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit};
 
-use super::CsvSource;
-use super::decode::BatchSize;
-use super::source_file::SourceFile;
+use super::blocks::Blocks;
+use super::file::TextFile;
 use super::window::WINDOW_BYTES;
 use crate::partitioning::{PARTITION_ROWS_MIN, Partitioner, position};
 
@@ -22,8 +20,27 @@ const BATCH_TEXT_MAX: u64 = 2 << 20;
 /// What a value takes while a batch is made: where it lies, the value, its part of a bitmap.
 const VALUE_BYTES: u64 = 8 + 16 + 1;
 
+/// A file that is cut into units.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnitFile<'a> {
+    pub(crate) file: &'a TextFile,
+    pub(crate) blocks: &'a Blocks,
+    /// The bytes that a decoder holds besides the text and the values: so many,
+    pub(crate) decoder_bytes: u64,
+    /// and so many for each byte of a batch's text.
+    pub(crate) decoder_share: u64,
+}
+
+/// Where a batch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchSize {
+    pub(crate) rows: usize,
+    /// A row that begins beyond so many bytes of text is in the next batch.
+    pub(crate) bytes: usize,
+}
+
 /// The size of the batches of a scan: few rows where there are many columns.
-pub(super) fn batch_size(request: &ScanRequest) -> BatchSize {
+pub(crate) fn batch_size(request: &ScanRequest) -> BatchSize {
     let bytes = (request.unit_bytes / 8).clamp(64 << 10, BATCH_TEXT_MAX);
     let row = request.projection.len().max(1) as u64 * VALUE_BYTES;
     let rows = (2 * bytes / row).clamp(1, request.batch_rows.max(1) as u64);
@@ -31,23 +48,29 @@ pub(super) fn batch_size(request: &ScanRequest) -> BatchSize {
 }
 
 /// The bytes that decoding a unit of `fetch_bytes` holds.
-fn decode_bytes(request: &ScanRequest, file: &SourceFile, fetch_bytes: u64) -> u64 {
+fn decode_bytes(request: &ScanRequest, file: UnitFile<'_>, fetch_bytes: u64) -> u64 {
     let batch = batch_size(request);
-    let batch_text = batch.bytes as u64 + file.record_bytes_max;
-    let text = match file.file.is_plain() {
-        true => batch_text.min(fetch_bytes),
+    let batch_text = batch.bytes as u64 + file.blocks.record_bytes_max;
+    let (text, decoded) = match file.file.is_plain() {
+        true => (batch_text.min(fetch_bytes), batch_text.min(fetch_bytes)),
         // A window holds two records at most when one of them makes it grow.
-        false => file.file.packing.reader_bytes() + WINDOW_BYTES as u64 + batch_text * 3,
+        false => {
+            let reader = file.file.packing.reader_bytes() + WINDOW_BYTES as u64;
+            (reader + batch_text * 3, batch_text)
+        }
     };
     let values = batch.rows as u64 * request.projection.len() as u64 * VALUE_BYTES;
-    let fields = file.header.names.len() as u64 * 8;
-    text + values + fields
+    text + values + file.decoder_bytes + decoded * file.decoder_share
 }
 
-/// The partitions of a scan.
-pub(super) fn partitions(source: &CsvSource, request: &ScanRequest) -> Partitions {
-    let mut split = Split { request, out: Partitioner::new(request, source.rows) };
-    for (index, file) in source.files.iter().enumerate() {
+/// The partitions of a scan of files.
+pub(crate) fn partitions<'a>(
+    files: impl IntoIterator<Item = UnitFile<'a>> + Clone,
+    request: &ScanRequest,
+) -> Partitions {
+    let rows = files.clone().into_iter().map(|file| file.blocks.rows).sum();
+    let mut split = Split { request, out: Partitioner::new(request, rows) };
+    for (index, file) in files.into_iter().enumerate() {
         split.add_file(index as u32, file);
     }
     split.out.finish()
@@ -59,9 +82,9 @@ struct Split<'a> {
 }
 
 impl Split<'_> {
-    fn add_file(&mut self, index: u32, file: &SourceFile) {
+    fn add_file(&mut self, index: u32, file: UnitFile<'_>) {
         let mut first = 0;
-        while first < file.blocks.len() && !self.out.is_full() {
+        while first < file.blocks.list.len() && !self.out.is_full() {
             let end = self.unit_end(file, first);
             self.add_unit(index, file, first..end);
             first = end;
@@ -69,21 +92,21 @@ impl Split<'_> {
     }
 
     /// The block after the unit that begins with the block `first`.
-    fn unit_end(&self, file: &SourceFile, first: usize) -> usize {
+    fn unit_end(&self, file: UnitFile<'_>, first: usize) -> usize {
         let bytes_max = (self.request.unit_bytes / 2).min(UNIT_TEXT_MAX);
         let rows_max = (self.out.remaining() / 8).max(PARTITION_ROWS_MIN).min(self.out.limit());
-        let mut end = first + 1;
-        while end < file.blocks.len()
-            && file.blocks_end(end).start - file.blocks[first].start <= bytes_max
-            && file.blocks[end].first_row - file.blocks[first].first_row < rows_max
+        let (blocks, mut end) = (&file.blocks.list, first + 1);
+        while end < blocks.len()
+            && file.blocks.end_of(end).start - blocks[first].start <= bytes_max
+            && blocks[end].first_row - blocks[first].first_row < rows_max
         {
             end += 1;
         }
         end
     }
 
-    fn add_unit(&mut self, index: u32, file: &SourceFile, blocks: Range<usize>) {
-        let (start, end) = (file.blocks[blocks.start], file.blocks_end(blocks.end - 1));
+    fn add_unit(&mut self, index: u32, file: UnitFile<'_>, blocks: Range<usize>) {
+        let (start, end) = (file.blocks.list[blocks.start], file.blocks.end_of(blocks.end - 1));
         let rows = end.first_row - start.first_row;
         let is_fetched = !self.request.projection.is_empty() && file.file.is_plain();
         let fetch_bytes = if is_fetched { end.start - start.start } else { 0 };
@@ -99,24 +122,4 @@ impl Split<'_> {
             decode_bytes: decode_bytes(self.request, file, fetch_bytes),
         });
     }
-}
-
-/// Where a unit's rows are in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UnitText {
-    /// The bytes of the blocks that they are in.
-    pub(super) bytes: Range<u64>,
-    /// The rows in there that are before the unit's.
-    pub(super) skip: u64,
-}
-
-/// Finds a unit's rows, which may be fewer than those of its blocks.
-pub(super) fn unit_text(file: &SourceFile, unit: &ScanUnit) -> Result<UnitText> {
-    let unknown = || Error::internal(format!("there is no unit {} in a file", unit.row_group));
-    let before = file.blocks.get(unit.row_group as usize).ok_or_else(unknown)?.first_row;
-    let (start, end) = (before + unit.rows.start, before + unit.rows.end);
-    let first = file.blocks.partition_point(|block| block.first_row <= start) - 1;
-    let after = file.blocks.partition_point(|block| block.first_row < end);
-    let bytes = file.blocks[first].start..file.blocks_end(after - 1).start;
-    Ok(UnitText { bytes, skip: start - file.blocks[first].first_row })
 }

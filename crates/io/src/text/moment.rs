@@ -6,17 +6,17 @@
 
 /// A point in time, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Days since 1970.
-    pub(super) days: i32,
+    pub(crate) days: i32,
     /// Seconds since midnight; in UTC, so below 0 or beyond a day where there is an offset.
-    pub(super) seconds: i32,
+    pub(crate) seconds: i32,
     /// Nanoseconds of the second.
-    pub(super) nanos: u32,
+    pub(crate) nanos: u32,
     /// Whether there is no time.
-    pub(super) is_date: bool,
+    pub(crate) is_date: bool,
     /// Whether there is an offset.
-    pub(super) is_zoned: bool,
+    pub(crate) is_zoned: bool,
 }
 
 impl Moment {
@@ -25,19 +25,19 @@ impl Moment {
     }
 
     /// Microseconds since 1970; what is finer is cut off.
-    pub(super) fn in_micros(&self) -> i64 {
+    pub(crate) fn in_micros(&self) -> i64 {
         self.in_seconds() * 1_000_000 + i64::from(self.nanos / 1000)
     }
 
     /// Nanoseconds since 1970, if 64 bits hold them.
-    pub(super) fn in_nanos(&self) -> Option<i64> {
+    pub(crate) fn in_nanos(&self) -> Option<i64> {
         let nanos = i128::from(self.in_seconds()) * 1_000_000_000 + i128::from(self.nanos);
         i64::try_from(nanos).ok()
     }
 }
 
 /// Reads a date or a timestamp.
-pub(super) fn parse(text: &[u8]) -> Option<Moment> {
+pub(crate) fn parse(text: &[u8]) -> Option<Moment> {
     let (date, rest) = text.split_first_chunk::<10>()?;
     let days = days_of(date)?;
     let mut moment = Moment { days, seconds: 0, nanos: 0, is_date: true, is_zoned: false };

@@ -9,7 +9,7 @@ use lzma_rust2::XzReader;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     /// Not at all: it can be read from any place.
     Plain,
     Gzip,
@@ -31,11 +31,11 @@ const DECODER_BYTES: u64 = 512 << 10;
 /// What a decoder of bzip2 holds for the largest blocks.
 const BZIP2_BYTES: u64 = 4 << 20;
 /// The bytes that tell how a file is compressed.
-pub(super) const HEAD_BYTES: usize = 48;
+pub(crate) const HEAD_BYTES: usize = 48;
 
 impl Packing {
     /// What the first bytes of a file tell.
-    pub(super) fn of(head: &[u8]) -> Self {
+    pub(crate) fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, frame @ ..] => Self::Zstd { window: zstd_window(frame) },
@@ -48,7 +48,7 @@ impl Packing {
     }
 
     /// The bytes that a reader holds.
-    pub(super) fn reader_bytes(self) -> u64 {
+    pub(crate) fn reader_bytes(self) -> u64 {
         match self {
             Self::Plain => 0,
             Self::Gzip => DECODER_BYTES,
@@ -58,7 +58,7 @@ impl Packing {
     }
 
     /// The text of a compressed file.
-    pub(super) fn unpacked(self, file: File) -> std::io::Result<Box<dyn Read + Send>> {
+    pub(crate) fn unpacked(self, file: File) -> std::io::Result<Box<dyn Read + Send>> {
         let file = BufReader::with_capacity(READ_BYTES, file);
         Ok(match self {
             Self::Plain => Box::new(file),

@@ -10,12 +10,13 @@ use std::io::{ErrorKind, Read};
 use dframe_core::{Budget, Reservation, Result};
 
 use super::file::{TextFile, TextReader};
-use super::records::TEXT_BYTES_MAX;
 
+/// The bytes of a text at most: spans must be able to say where a field lies.
+pub(crate) const TEXT_BYTES_MAX: usize = 1 << 29;
 /// The bytes of a window at first.
-pub(super) const WINDOW_BYTES: usize = 512 << 10;
+pub(crate) const WINDOW_BYTES: usize = 512 << 10;
 
-pub(super) struct Window {
+pub(crate) struct Window {
     file: TextFile,
     reader: TextReader,
     buffer: Vec<u8>,
@@ -33,7 +34,7 @@ pub(super) struct Window {
 
 /// Whether the window could be filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filled {
+pub(crate) enum Filled {
     Yes,
     /// A record needs more than the window may have.
     TooLarge,
@@ -41,7 +42,7 @@ pub(super) enum Filled {
 
 impl Window {
     /// A window at `base` of a file's text, that never grows beyond `bytes_max`.
-    pub(super) fn new(
+    pub(crate) fn new(
         file: &TextFile,
         base: u64,
         bytes_max: usize,
@@ -68,28 +69,28 @@ impl Window {
     }
 
     /// What has been read and not been done with.
-    pub(super) fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.buffer[self.start..]
     }
 
     /// Where in the whole text that begins.
-    pub(super) fn base(&self) -> u64 {
+    pub(crate) fn base(&self) -> u64 {
         self.base
     }
 
     /// Whether the text ends where the window does.
-    pub(super) fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.is_last
     }
 
     /// Is done with the first `bytes` of the rest.
-    pub(super) fn advance(&mut self, bytes: usize) {
+    pub(crate) fn advance(&mut self, bytes: usize) {
         self.start += bytes;
         self.base += bytes as u64;
     }
 
     /// Reads on, at least one byte unless the text ends. What is done with makes room first.
-    pub(super) fn fill(&mut self) -> Result<Filled> {
+    pub(crate) fn fill(&mut self) -> Result<Filled> {
         self.buffer.drain(..self.start);
         self.start = 0;
         if self.buffer.len() >= self.reservation.bytes() && self.grow()? == Filled::TooLarge {

@@ -8,7 +8,7 @@ use dframe_core::{Error, Result};
 use dframe_expr::{bind, col, type_name};
 
 /// The values; NULL where a text is none of the type.
-pub(super) fn texts(texts: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+pub(crate) fn texts(texts: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, true)]));
     let cast = bind(&col("text").try_cast(to.clone()), &schema)?;
     cast.evaluate_array(&RecordBatch::try_new(schema, vec![texts.clone()])?)
@@ -18,13 +18,13 @@ pub(super) fn texts(texts: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 ///
 /// # Errors
 /// There are none.
-pub(super) fn check(to: &DataType) -> Result<()> {
+pub(crate) fn check(to: &DataType) -> Result<()> {
     let schema = Schema::new(vec![Field::new("text", DataType::Utf8, true)]);
     bind(&col("text").try_cast(to.clone()), &Arc::new(schema)).map(|_| ())
 }
 
 /// The error for a text that is no value of the type.
-pub(super) fn misfit(texts: &ArrayRef, row: usize, line: u64, to: &DataType) -> Error {
+pub(crate) fn misfit(texts: &ArrayRef, row: usize, line: u64, to: &DataType) -> Error {
     const SHOWN: usize = 40;
     let text = texts.as_string::<i32>().value(row);
     let shown: String = text.chars().take(SHOWN).collect();

@@ -10,21 +10,22 @@ use dframe_core::{Error, Result};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
-use super::options::CsvOptions;
 use super::packing::{HEAD_BYTES, Packing};
 use crate::file::changed;
-use crate::paths::{CSV, unreadable};
+use crate::paths::unreadable;
 
 /// A file by its name and what it looked like.
 #[derive(Clone, Debug)]
-pub(super) struct TextFile {
-    pub(super) path: PathBuf,
+pub(crate) struct TextFile {
+    pub(crate) path: PathBuf,
     /// The bytes on disk.
-    pub(super) length: u64,
-    pub(super) packing: Packing,
+    pub(crate) length: u64,
+    pub(crate) packing: Packing,
     /// What the text is in, unless it is UTF-8.
     encoding: Option<&'static Encoding>,
     modified: Option<SystemTime>,
+    /// What it is read as, in errors.
+    kind: &'static str,
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -39,20 +40,25 @@ fn utf_16(head: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// The text of a file, from some place on, in UTF-8.
-pub(super) type TextReader = Box<dyn Read + Send>;
+pub(crate) type TextReader = Box<dyn Read + Send>;
 
 impl TextFile {
     /// The file, and where its text begins.
     ///
     /// # Errors
     /// It cannot be read, or its first bytes are those of another format.
-    pub(super) fn open(path: PathBuf, options: &CsvOptions) -> Result<(Self, u64)> {
+    pub(crate) fn open(
+        path: PathBuf,
+        kind: &'static str,
+        encoding: Option<&'static Encoding>,
+    ) -> Result<(Self, u64)> {
         let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
         let found = file.metadata().map_err(|error| unreadable(&path, error))?;
         let (length, modified) = (found.len(), found.modified().ok());
-        let mut this = Self { path, length, packing: Packing::Plain, encoding: None, modified };
+        let mut this =
+            Self { path, length, packing: Packing::Plain, encoding: None, modified, kind };
         this.packing = Packing::of(&this.head(HEAD_BYTES)?);
-        this.encoding = match options.encoding {
+        this.encoding = match encoding {
             // Which end comes first is told by the mark, if there is one.
             Some(encoding) if encoding == UTF_16LE => utf_16(&this.head(4)?).or(Some(UTF_16LE)),
             Some(encoding) => (encoding != UTF_8).then_some(encoding),
@@ -81,13 +87,14 @@ impl TextFile {
     }
 
     fn foreign(&self, what: &str) -> Error {
-        Error::invalid_input(format!("the file is {what}, and was to be read as CSV"))
+        let message = format!("the file is {what}, and was to be read as {}", self.kind);
+        Error::invalid_input(message)
             .file(&self.path)
             .remedy("leave the format out, or name files of one format")
     }
 
     /// Whether it can be read from any place.
-    pub(super) fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.packing == Packing::Plain && self.encoding.is_none()
     }
 
@@ -95,7 +102,7 @@ impl TextFile {
     ///
     /// # Errors
     /// The file has changed.
-    pub(super) fn reader(&self, offset: u64) -> Result<TextReader> {
+    pub(crate) fn reader(&self, offset: u64) -> Result<TextReader> {
         let file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
         let found = file.metadata().map_err(|error| unreadable(&self.path, error))?;
         if found.len() != self.length || found.modified().ok() != self.modified {
@@ -119,7 +126,7 @@ impl TextFile {
     }
 
     /// The bytes from `start` to `end`.
-    pub(super) fn read(&self, start: u64, end: u64) -> Result<Bytes> {
+    pub(crate) fn read(&self, start: u64, end: u64) -> Result<Bytes> {
         let length = usize::try_from(end - start)
             .map_err(|_| Error::internal("a unit is larger than memory can be"))?;
         let mut bytes = Vec::with_capacity(length);
@@ -132,7 +139,7 @@ impl TextFile {
     }
 
     /// The line in which `offset` lies, from 1.
-    pub(super) fn line_of(&self, offset: u64) -> Result<u64> {
+    pub(crate) fn line_of(&self, offset: u64) -> Result<u64> {
         let mut text = self.reader(0)?.take(offset);
         let (mut buffer, mut line) = (vec![0; 1 << 16], 1);
         loop {
@@ -144,12 +151,12 @@ impl TextFile {
     }
 
     /// The error for a file that is no longer what the survey has seen.
-    pub(super) fn changed(&self) -> Error {
+    pub(crate) fn changed(&self) -> Error {
         changed(&self.path)
     }
 
     /// The error for a read that the system or a decoder refused.
-    pub(super) fn failed(&self, error: std::io::Error) -> Error {
+    pub(crate) fn failed(&self, error: std::io::Error) -> Error {
         match error.raw_os_error() {
             None if self.packing != Packing::Plain => {
                 Error::invalid_data("the file cannot be decompressed")
@@ -158,15 +165,6 @@ impl TextFile {
                     .remedy("check that it is whole, as with `gzip -t` or `zstd -t`")
             }
             _ => Error::io("cannot read", error).file(&self.path),
-        }
-    }
-
-    /// What is between fields, by the file's name.
-    pub(super) fn usual_delimiter(&self) -> u8 {
-        match CSV.of(&self.path) {
-            Some("tsv" | "tab") => b'\t',
-            Some("psv") => b'|',
-            _ => b',',
         }
     }
 }

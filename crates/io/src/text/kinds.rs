@@ -16,29 +16,29 @@ use super::moment::{self, Moment};
 
 /// A set of kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u16);
+pub(crate) struct Kinds(u16);
 
 impl Kinds {
     /// NULL and nothing else.
-    pub(super) const NONE: Kinds = Kinds(0);
-    pub(super) const BOOLEAN: Kinds = Kinds(1);
+    pub(crate) const NONE: Kinds = Kinds(0);
+    pub(crate) const BOOLEAN: Kinds = Kinds(1);
     /// A whole number of 64 bits.
-    pub(super) const INTEGER: Kinds = Kinds(1 << 1);
+    pub(crate) const INTEGER: Kinds = Kinds(1 << 1);
     /// A whole number of at most 38 digits.
-    pub(super) const LARGE: Kinds = Kinds(1 << 2);
-    pub(super) const FLOAT: Kinds = Kinds(1 << 3);
-    pub(super) const DATE: Kinds = Kinds(1 << 4);
-    pub(super) const TIMESTAMP: Kinds = Kinds(1 << 5);
+    pub(crate) const LARGE: Kinds = Kinds(1 << 2);
+    pub(crate) const FLOAT: Kinds = Kinds(1 << 3);
+    pub(crate) const DATE: Kinds = Kinds(1 << 4);
+    pub(crate) const TIMESTAMP: Kinds = Kinds(1 << 5);
     /// A timestamp with an offset from UTC.
-    pub(super) const ZONED: Kinds = Kinds(1 << 6);
+    pub(crate) const ZONED: Kinds = Kinds(1 << 6);
     /// Besides a timestamp: it has a fraction that microseconds cannot hold.
-    pub(super) const NANOS: Kinds = Kinds(1 << 7);
+    pub(crate) const NANOS: Kinds = Kinds(1 << 7);
     /// Besides a date or timestamp: nanoseconds of 64 bits do not reach it.
-    pub(super) const FAR: Kinds = Kinds(1 << 8);
-    pub(super) const TEXT: Kinds = Kinds(1 << 9);
+    pub(crate) const FAR: Kinds = Kinds(1 << 8);
+    pub(crate) const TEXT: Kinds = Kinds(1 << 9);
 
     /// Whether there is nothing more to find out.
-    pub(super) fn is_text(self) -> bool {
+    pub(crate) fn is_text(self) -> bool {
         self.0 & Self::TEXT.0 != 0
     }
 
@@ -51,7 +51,7 @@ impl Kinds {
     }
 
     /// The type that holds all of these.
-    pub(super) fn data_type(self) -> DataType {
+    pub(crate) fn data_type(self) -> DataType {
         let main = self.without(Self::NANOS | Self::FAR);
         let unit = match (self.0 & Self::NANOS.0 != 0, self.0 & Self::FAR.0 != 0) {
             (true, true) => return DataType::Utf8,
@@ -73,7 +73,7 @@ impl Kinds {
 
     /// The kind of a field that is not NULL. Blanks around it do not make a text of a number.
     #[inline]
-    pub(super) fn of_field(field: &[u8]) -> Kinds {
+    pub(crate) fn of_field(field: &[u8]) -> Kinds {
         match field.first() {
             None => Self::NONE,
             Some(b'0'..=b'9' | b'-' | b'.') if field.last() != Some(&b' ') => of_number(field),
@@ -101,7 +101,7 @@ impl BitOr for Kinds {
 }
 
 /// Without blanks around.
-pub(super) fn trimmed(mut field: &[u8]) -> &[u8] {
+pub(crate) fn trimmed(mut field: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] = field {
         field = rest;
     }
@@ -112,7 +112,7 @@ pub(super) fn trimmed(mut field: &[u8]) -> &[u8] {
 }
 
 /// `true` and `false`, in any case.
-pub(super) fn boolean(field: &[u8]) -> Option<bool> {
+pub(crate) fn boolean(field: &[u8]) -> Option<bool> {
     match field.len() {
         4 if field.eq_ignore_ascii_case(b"true") => Some(true),
         5 if field.eq_ignore_ascii_case(b"false") => Some(false),
