@@ -35,6 +35,7 @@ pub fn write_all(folder: &Path) {
     several(folder);
     text(folder);
     ipc(folder);
+    json(folder);
 }
 
 /// Writes `rows` with row groups of `row_group` rows.
@@ -454,4 +455,37 @@ pub fn write_stream(path: &Path, batches: &[RecordBatch]) {
     let mut writer = StreamWriter::try_new(file, &batches[0].schema()).unwrap();
     batches.iter().for_each(|batch| writer.write(batch).unwrap());
     writer.finish().unwrap();
+}
+
+/// JSON files: lines, an array, nested, of types that widen, and some that are at fault.
+fn json(folder: &Path) {
+    let json = folder.join("json");
+    std::fs::create_dir_all(json.join("parts")).unwrap();
+    let files: [(&str, &str); 12] = [
+        (
+            "orders.ndjson",
+            "{\"id\":1,\"customer\":{\"name\":\"ann\",\"vip\":true},\"items\":[{\"sku\":\"a\",\"n\":2},{\"sku\":\"b\",\"n\":1}],\"at\":\"2024-02-29 12:30:00\"}\n\
+             {\"id\":2,\"customer\":{\"name\":\"bob\"},\"items\":[],\"at\":\"2024-03-01\",\"note\":\"\"}\n\n\
+             {\"id\":3,\"customer\":null,\"items\":[{\"sku\":\"a\",\"n\":1}],\"at\":null,\"note\":\"caf\\u00e9, \\\"open\\\"\"}\n",
+        ),
+        ("array.json", "[\n  {\"id\": 1,\n   \"tags\": [\"x\"]},\n  {\"id\": 2.5}\n]\n"),
+        (
+            "late.jsonl",
+            "{\"n\":1,\"k\":\"a\"}\n{\"n\":2,\"k\":7}\n{\"n\":9223372036854775808,\"k\":1.50}\n",
+        ),
+        ("bad.ndjson", "{\"a\":1}\n{\"a\":}\n{\"a\":3}\nplain text\n{\"a\":\"5\"}\n"),
+        ("mixed.ndjson", "{\"a\":{\"b\":1}}\n{\"a\":{\"b\":[1]}}\n"),
+        ("pretty.ndjson", "{\n  \"a\": 1\n}\n"),
+        ("cut.json", "[{\"a\":1},{\"a\":2"),
+        ("scalars.json", "[1, 2]"),
+        ("empty.ndjson", "\n"),
+        ("parts/1.ndjson", "{\"n\":1,\"k\":\"x\"}\n"),
+        ("parts/2.json", "[{\"k\":\"y\",\"n\":2.5}]"),
+        ("parts/3.jsonl", "{\"extra\":false}\n"),
+    ];
+    for (name, text) in files {
+        std::fs::write(json.join(name), text).unwrap();
+    }
+    let zstd = zstd::encode_all(files[0].1.as_bytes(), 1).unwrap();
+    std::fs::write(json.join("orders.ndjson.zst"), zstd).unwrap();
 }

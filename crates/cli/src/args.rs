@@ -23,8 +23,8 @@ use crate::reading::ReadingArgs;
 
 /// Query files larger than memory with a few words
 ///
-/// Reads Parquet, CSV and Arrow files (one, many, directories, globs), computes on all cores inside a memory
-/// limit, and spills to disk what does not fit. Expressions are SQL, as DuckDB reads them.
+/// Reads Parquet, CSV, JSON and Arrow files (one, many, directories, globs), computes on all cores inside a
+/// memory limit, and spills to disk what does not fit. Expressions are SQL, as DuckDB reads them.
 #[derive(Debug, Parser)]
 #[command(name = "dframe", version, max_term_width = 100)]
 #[command(
@@ -159,7 +159,7 @@ pub enum ErrorFormat {
 /// The files that are read.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Parquet, CSV or Arrow files, directories of them, or globs; `-` is standard input
+    /// Parquet, CSV, JSON or Arrow files, directories of them, or globs; `-` is standard input
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<String>,
     /// How they are read.

@@ -69,21 +69,24 @@ impl Input {
         match reading.format(&self.paths)? {
             InputFormat::Parquet => session.scan_parquet(&self.paths),
             InputFormat::Arrow => session.scan_ipc(&self.paths),
-            InputFormat::Csv => self.scan_csv(session, reading, messages),
+            InputFormat::Csv => {
+                let source = session.open_csv(&self.paths, &reading.csv()?)?;
+                warn(source.bad_rows(), reading, messages);
+                Ok(session.scan(source))
+            }
+            InputFormat::Json => {
+                let source = session.open_ndjson(&self.paths, &reading.json()?)?;
+                warn(source.bad_rows(), reading, messages);
+                Ok(session.scan(source))
+            }
         }
     }
+}
 
-    fn scan_csv(
-        &self,
-        session: &Session,
-        reading: &ReadingArgs,
-        messages: Messages,
-    ) -> Result<LazyFrame> {
-        let source = session.open_csv(&self.paths, &reading.csv()?)?;
-        if let Some((rows, first)) = source.bad_rows() {
-            messages.warn(&bad_rows(rows, reading.fate_of_bad_rows(), &first));
-        }
-        Ok(session.scan(source))
+/// Says how many rows were bad.
+fn warn(bad: Option<(u64, Error)>, reading: &ReadingArgs, messages: Messages) {
+    if let Some((rows, first)) = bad {
+        messages.warn(&bad_rows(rows, reading.fate_of_bad_rows(), &first));
     }
 }
 

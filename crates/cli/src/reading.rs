@@ -1,9 +1,10 @@
 //! The flags that say how files are read: their format, and how text is cut into fields.
 
+use arrow::datatypes::DataType;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use dframe::sql::parse_schema;
-use dframe::{BadRows, CsvOptions, InputFormat, Result};
+use dframe::{BadRows, CsvOptions, InputFormat, JsonOptions, Result};
 
 use crate::args::some_text;
 
@@ -29,13 +30,13 @@ pub struct ReadingArgs {
     /// Text that stands for NULL in a CSV file, such as NA, as an empty field does; may be repeated
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     null: Vec<String>,
-    /// Types of columns of a CSV file, whatever they look like: "id:varchar, price:decimal(9,2)"
+    /// Types of columns of a CSV or JSON file, whatever they look like: "id:varchar, price:decimal(9,2)"
     #[arg(long, value_name = "COLUMNS", value_parser = some_text)]
     schema: Option<String>,
-    /// What the text of a CSV file is in, such as latin1 [default: utf-8, or utf-16 if the file says so]
+    /// What the text of a CSV or JSON file is in, such as latin1 [default: utf-8, or utf-16 if the file says so]
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
-    /// What is done about lines of a CSV file that have too few or too many fields
+    /// What is done about lines of a CSV file with too few or too many fields, and lines that are no JSON
     #[arg(long, value_name = "WHAT", default_value = "error")]
     on_bad_row: OnBadRow,
 }
@@ -84,19 +85,41 @@ impl ReadingArgs {
             options = options.comment(comment);
         }
         options = self.null.iter().fold(options, |options, text| options.null(text));
-        options = options.bad_rows(match self.on_bad_row {
-            OnBadRow::Error => BadRows::Error,
-            OnBadRow::Skip => BadRows::Skip,
-            OnBadRow::Null => BadRows::Null,
-        });
+        options = options.bad_rows(self.bad_rows());
         if let Some(name) = &self.encoding {
             options = options.encoding(name)?;
         }
-        if let Some(text) = &self.schema {
-            let types = parse_schema(text)?.into_iter();
-            options = types.fold(options, |options, (name, to)| options.column_type(name, to));
+        for (name, to) in self.types()? {
+            options = options.column_type(name, to);
         }
         Ok(options)
+    }
+
+    /// How JSON files are read.
+    ///
+    /// # Errors
+    /// A type that is none.
+    pub fn json(&self) -> Result<JsonOptions> {
+        let mut options = JsonOptions::default().bad_rows(self.bad_rows());
+        if let Some(name) = &self.encoding {
+            options = options.encoding(name)?;
+        }
+        for (name, to) in self.types()? {
+            options = options.column_type(name, to);
+        }
+        Ok(options)
+    }
+
+    fn types(&self) -> Result<Vec<(String, DataType)>> {
+        self.schema.as_deref().map_or(Ok(Vec::new()), parse_schema)
+    }
+
+    fn bad_rows(&self) -> BadRows {
+        match self.on_bad_row {
+            OnBadRow::Error => BadRows::Error,
+            OnBadRow::Skip => BadRows::Skip,
+            OnBadRow::Null => BadRows::Null,
+        }
     }
 }
 

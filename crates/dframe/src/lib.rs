@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # The words
-//! - [`scan_parquet`], [`scan_csv`] and [`scan_ipc`] make a [`LazyFrame`] of paths, directories or globs; [`Session`]
+//! - [`scan_parquet`], [`scan_csv`], [`scan_ndjson`] and [`scan_ipc`] make a [`LazyFrame`] of paths, directories or globs; [`Session`]
 //!   does so within limits of your own: [memory](SessionBuilder::memory_limit), [threads](SessionBuilder::threads),
 //!   [temp directory](SessionBuilder::temp_dir).
 //! - Frames are made of frames: [`filter`](LazyFrame::filter), [`select`](LazyFrame::select),
@@ -43,7 +43,7 @@
 
 mod batches;
 mod columns;
-mod csv;
+
 mod data_frame;
 mod describe;
 mod frame;
@@ -59,6 +59,7 @@ mod rows;
 mod session;
 mod sink;
 mod stats;
+mod survey;
 mod time_windows;
 
 pub use batches::Batches;
@@ -72,7 +73,7 @@ pub use dframe_expr::Closed;
 pub use dframe_expr::aggregate;
 pub use dframe_io as io;
 pub use dframe_io::sink::Format;
-pub use dframe_io::{BadRows, CsvOptions, InputFormat};
+pub use dframe_io::{BadRows, CsvOptions, InputFormat, JsonOptions};
 pub use dframe_plan as plan;
 pub use dframe_runtime as runtime;
 pub use dframe_runtime::tasks;
@@ -115,6 +116,27 @@ pub fn scan_parquet(paths: impl IntoPaths) -> Result<LazyFrame> {
 /// A path that does not exist, or a record that is none: file, line and column are named.
 pub fn scan_csv(paths: impl IntoPaths) -> Result<LazyFrame> {
     Session::of_process().scan_csv(paths)
+}
+
+/// A frame over one or more JSON files: an object on each line (NDJSON), or one array of objects. Paths, directories and
+/// globs, in the session of [`scan_parquet`]. [`Session::scan_ndjson_with`] asks for types, and leaves bad lines out.
+///
+/// ```
+/// use dframe::prelude::*;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("orders.ndjson");
+/// std::fs::write(&path, "{\"id\":1,\"tags\":[\"new\"]}\n{\"id\":2,\"tags\":[\"new\",\"paid\"]}\n")?;
+/// let tags = scan_ndjson(&*path)?.explode(["tags"]).group_by(["tags"]).agg([count_all().alias("n")]);
+/// assert_eq!(tags.collect()?.num_rows(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// A path that does not exist, a record that is no object, members that no type holds: file, line and column are
+/// named.
+pub fn scan_ndjson(paths: impl IntoPaths) -> Result<LazyFrame> {
+    Session::of_process().scan_ndjson(paths)
 }
 
 /// A frame over one or more Arrow IPC files or streams, or Feather files: paths, directories and globs, in

@@ -8,7 +8,7 @@ pub use crate::join::JoinBuilder;
 pub use crate::session::Session;
 pub use crate::stats::RunStats;
 pub use crate::time_windows::{GroupByDynamic, Label};
-pub use crate::{scan_csv, scan_ipc, scan_parquet};
+pub use crate::{scan_csv, scan_ipc, scan_ndjson, scan_parquet};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
 pub use dframe_expr::window::{
@@ -19,6 +19,6 @@ pub use dframe_expr::{
     Closed, Expr, Interpolation, SortKey, call, coalesce, col, corr, count_all, covar, greatest,
     least, len, lit, null, when,
 };
-pub use dframe_io::CsvOptions;
 pub use dframe_io::sink::Format;
+pub use dframe_io::{CsvOptions, JsonOptions};
 pub use dframe_plan::node::{AsofDirection, JoinKind};

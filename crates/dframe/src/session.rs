@@ -13,14 +13,17 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
-use dframe_io::{CsvOptions, CsvSource, IpcSource, ParquetSource, SinkOptions};
+use dframe_io::{
+    CsvOptions, CsvSource, CsvSurvey, IpcSource, JsonOptions, JsonSource, JsonSurvey,
+    ParquetSource, SinkOptions,
+};
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
 
-use crate::csv;
 use crate::frame::LazyFrame;
 use crate::observers::Observers;
 use crate::paths::IntoPaths;
+use crate::survey;
 
 /// The share of the memory that a session takes unless told.
 const MEMORY_SHARE: f64 = 0.7;
@@ -134,7 +137,59 @@ impl Session {
     /// # Errors
     /// As [`Session::scan_csv_with`].
     pub fn open_csv(&self, paths: impl IntoPaths, options: &CsvOptions) -> Result<Arc<CsvSource>> {
-        Ok(Arc::new(csv::open(self, &paths.into_paths(), options)?))
+        Ok(Arc::new(survey::open(self, |budget| {
+            CsvSurvey::open(&paths.into_paths(), options, budget)
+        })?))
+    }
+
+    /// A frame over one or more JSON files: paths, directories and globs.
+    ///
+    /// # Errors
+    /// As [`Session::scan_ndjson_with`].
+    pub fn scan_ndjson(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
+        self.scan_ndjson_with(paths, &JsonOptions::default())
+    }
+
+    /// A frame over one or more files of JSON objects: one on each line, or the items of one array.
+    ///
+    /// The files are looked through at once, on all threads of the session, to know their types and
+    /// rows; they are read again when a query runs.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    /// use dframe::BadRows;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("log.ndjson");
+    /// std::fs::write(&path, "{\"level\":\"warn\",\"ms\":12}\nnot JSON\n{\"level\":\"warn\"}\n")?;
+    /// let lax = JsonOptions::default().bad_rows(BadRows::Skip);
+    /// let log = Session::builder().threads(2).build()?.scan_ndjson_with(&*path, &lax)?;
+    /// assert_eq!(log.count()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A path that does not exist, a record that is no object, members that no type holds: file, line and column
+    /// are named.
+    pub fn scan_ndjson_with(
+        &self,
+        paths: impl IntoPaths,
+        options: &JsonOptions,
+    ) -> Result<LazyFrame> {
+        Ok(self.scan(self.open_ndjson(paths, options)?))
+    }
+
+    /// The source that [`Session::scan_ndjson_with`] scans, which knows how many rows were bad.
+    ///
+    /// # Errors
+    /// As [`Session::scan_ndjson_with`].
+    pub fn open_ndjson(
+        &self,
+        paths: impl IntoPaths,
+        options: &JsonOptions,
+    ) -> Result<Arc<JsonSource>> {
+        let paths = paths.into_paths();
+        Ok(Arc::new(survey::open(self, |_| JsonSurvey::open(&paths, options))?))
     }
 
     /// A frame over any source.

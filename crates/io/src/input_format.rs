@@ -8,7 +8,7 @@ use std::str::FromStr;
 use dframe_core::{Error, Result};
 
 use crate::ipc::is_stream;
-use crate::paths::{self, CSV, Extensions, IPC, PARQUET};
+use crate::paths::{self, CSV, Extensions, IPC, JSON, PARQUET};
 
 /// A format that files are read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,18 +17,24 @@ pub enum InputFormat {
     Parquet,
     /// Text with a delimiter between fields.
     Csv,
+    /// An object on each line, or one array of objects.
+    Json,
     /// Arrow IPC: files, streams, Feather.
     Arrow,
 }
 
 /// The formats, by the extensions of their files. Of a directory that holds files of several, those of the
 /// first in this list are read.
-const FORMATS: [(&Extensions, InputFormat); 3] =
-    [(&PARQUET, InputFormat::Parquet), (&CSV, InputFormat::Csv), (&IPC, InputFormat::Arrow)];
+const FORMATS: [(&Extensions, InputFormat); 4] = [
+    (&PARQUET, InputFormat::Parquet),
+    (&CSV, InputFormat::Csv),
+    (&JSON, InputFormat::Json),
+    (&IPC, InputFormat::Arrow),
+];
 
 impl InputFormat {
     /// The names of the formats.
-    pub const NAMES: [&str; 3] = ["parquet", "csv", "arrow"];
+    pub const NAMES: [&str; 5] = ["parquet", "csv", "json", "ndjson", "arrow"];
 
     /// The format of files, directories and globs by their extensions; of a file whose name says nothing by
     /// its first bytes, and Parquet if they say nothing, either.
@@ -85,9 +91,10 @@ impl FromStr for InputFormat {
         match name {
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
+            "json" | "ndjson" => Ok(Self::Json),
             "arrow" => Ok(Self::Arrow),
             _ => Err(Error::invalid_input(format!("'{name}' is not a format that can be read"))
-                .remedy("the formats are parquet, csv and arrow")),
+                .remedy("the formats are parquet, csv, json, ndjson and arrow")),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Files to batches and back: the Parquet, CSV and Arrow IPC sources, and the sinks that write results.
+//! Files to batches and back: the Parquet, CSV, JSON and Arrow IPC sources, and the sinks that write results.
 //!
 //! ```text
-//!   paths --open--> ParquetSource, CsvSource, IpcSource (dframe_plan::Source) --fetch, decode--> batches
+//!   paths --open--> ParquetSource, CsvSource, JsonSource, IpcSource (dframe_plan::Source) --fetch, decode--> batches
 //!   batches --> Sink (table, csv, json, markdown, parquet, arrow) --> file or standard output
 //! ```
 //!
@@ -13,6 +13,7 @@ mod file;
 mod guard;
 mod input_format;
 pub mod ipc;
+pub mod json;
 pub mod parquet;
 mod partitioning;
 mod paths;
@@ -24,9 +25,10 @@ mod widen;
 pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;
 pub use ipc::IpcSource;
+pub use json::{JsonFound, JsonOptions, JsonSource, JsonSurvey};
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
 pub use sink::{
     Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,
     is_broken_pipe, type_name,
 };
-pub use text::BadRows;
+pub use text::{BadRows, Survey};

@@ -25,6 +25,11 @@ pub(crate) const CSV: Extensions = Extensions {
     packed: &["gz", "gzip", "zst", "zstd", "bz2", "xz"],
 };
 
+pub(crate) const JSON: Extensions = Extensions {
+    what: "json",
+    names: &["ndjson", "jsonl", "json"],
+    packed: &["gz", "gzip", "zst", "zstd", "bz2", "xz"],
+};
 pub(crate) const IPC: Extensions =
     Extensions { what: "arrow", names: &["arrow", "arrows", "ipc", "feather"], packed: &[] };
 

@@ -24,7 +24,7 @@ use crate::reading::ReadingArgs;
       --right-on id --how left
 "#)]
 pub struct Join {
-    /// The left table: a Parquet, CSV or Arrow file, a directory of them, or a glob
+    /// The left table: a Parquet, CSV, JSON or Arrow file, a directory of them, or a glob
     #[arg(value_name = "LEFT")]
     left: String,
     /// The right table, likewise

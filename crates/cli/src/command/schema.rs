@@ -16,8 +16,8 @@ use crate::query::Context;
 /// Show column names and types
 ///
 /// Types are those to cast to. Of several files, the columns of all, each with the widest type any file
-/// has. Reads the footers of Parquet files and the heads of Arrow batches only; CSV files are looked through
-/// to the end.
+/// has. Reads the footers of Parquet files and the heads of Arrow batches only; CSV and JSON files are
+/// looked through to the end.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   dframe schema data/flights.parquet

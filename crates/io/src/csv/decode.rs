@@ -17,16 +17,12 @@ use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, SchemaRef,
     TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
 };
-use bytes::Bytes;
-use dframe_core::{Budget, Error, Result};
+use dframe_core::{Error, Result};
 use dframe_plan::ScannedBatch;
 
 use super::options::CsvOptions;
 use super::records::{Fault, Marks, Next, Span, Splitter};
-use super::source_file::SourceFile;
-use crate::text::{
-    BadRows, BatchSize, Filled, TEXT_BYTES_MAX, TextFile, Window, boolean, convert, moment, trimmed,
-};
+use crate::text::{BadRows, BatchSize, Rest, TextFile, boolean, convert, moment, trimmed};
 
 /// What to make of a unit.
 #[derive(Clone, Debug)]
@@ -63,62 +59,6 @@ pub(super) struct UnitBatches {
     pub(super) position: u64,
     /// The rows not yet handed out.
     pub(super) remaining: u64,
-}
-
-/// What is left of a text.
-pub(super) enum Rest {
-    /// All of it.
-    Whole { bytes: Bytes, start: u64, at: usize },
-    /// As much as has been decompressed.
-    Packed(Box<Window>),
-}
-
-impl Rest {
-    /// The rows of a compressed file.
-    pub(super) fn unpacked(file: &SourceFile) -> Result<Self> {
-        // Who decodes has claimed what the unit said it would hold.
-        let budget = Budget::unlimited();
-        let window = Window::new(&file.file, file.header.rows_start, TEXT_BYTES_MAX, &budget)?;
-        Ok(Self::Packed(Box::new(window)))
-    }
-
-    fn text(&self) -> &[u8] {
-        match self {
-            Self::Whole { bytes, at, .. } => &bytes[*at..],
-            Self::Packed(window) => window.text(),
-        }
-    }
-
-    /// Where in the text of the file that begins.
-    fn offset(&self) -> u64 {
-        match self {
-            Self::Whole { start, at, .. } => start + *at as u64,
-            Self::Packed(window) => window.base(),
-        }
-    }
-
-    /// Whether nothing comes after.
-    fn is_last(&self) -> bool {
-        match self {
-            Self::Whole { .. } => true,
-            Self::Packed(window) => window.is_last(),
-        }
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        match self {
-            Self::Whole { at, .. } => *at += bytes,
-            Self::Packed(window) => window.advance(bytes),
-        }
-    }
-
-    /// Reads on; false if there is nothing more, or more than can be held.
-    fn fill(&mut self) -> Result<bool> {
-        match self {
-            Self::Whole { .. } => Ok(false),
-            Self::Packed(window) => Ok(!window.is_last() && window.fill()? == Filled::Yes),
-        }
-    }
 }
 
 impl Iterator for UnitBatches {

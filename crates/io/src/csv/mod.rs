@@ -43,8 +43,8 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 pub use options::CsvOptions;
 
 use crate::paths;
-use crate::text::{Grain, Kinds, Piece, TextFile, units};
-use decode::{Rest, UnitBatches, Wanted};
+use crate::text::{Grain, Kinds, Piece, Rest, Survey, TextFile, units};
+use decode::{UnitBatches, Wanted};
 use header::Header;
 use source_file::SourceFile;
 use survey::{Findings, Look, Surveyed};
@@ -105,34 +105,28 @@ impl CsvSurvey {
         Ok(survey)
     }
 
-    /// The bytes that [`CsvSurvey::look_through`] holds.
-    pub const PIECE_MEMORY: usize = survey::GUESS_BYTES_MAX;
+    fn look<'a>(&'a self, file: usize, cancel: &'a CancelToken, budget: &'a Budget) -> Look<'a> {
+        Look { surveyed: &self.files[file], options: &self.options, budget, cancel }
+    }
+}
 
-    /// The number of pieces.
-    pub fn piece_count(&self) -> usize {
+impl Survey for CsvSurvey {
+    type Found = PieceSurvey;
+    type Source = CsvSource;
+
+    const PIECE_MEMORY: usize = survey::GUESS_BYTES_MAX;
+
+    fn piece_count(&self) -> usize {
         self.pieces.len()
     }
 
-    /// Looks through a piece. Waits for the disk and computes.
-    ///
-    /// # Errors
-    /// The file cannot be read, or `cancel` is cancelled. What is wrong with records is told by
-    /// [`CsvSurvey::finish`].
-    pub fn look_through(&self, piece: usize, cancel: &CancelToken) -> Result<PieceSurvey> {
+    fn look_through(&self, piece: usize, cancel: &CancelToken) -> Result<PieceSurvey> {
         let (file, piece) = self.pieces[piece];
         // Who calls has claimed what is held.
         self.look(file, cancel, &Budget::unlimited()).guess(piece).map(PieceSurvey)
     }
 
-    fn look<'a>(&'a self, file: usize, cancel: &'a CancelToken, budget: &'a Budget) -> Look<'a> {
-        Look { surveyed: &self.files[file], options: &self.options, budget, cancel }
-    }
-
-    /// The source, made of what was found in each piece, in order.
-    ///
-    /// # Errors
-    /// The first record of the files that is none; files without a column.
-    pub fn finish(
+    fn finish(
         &self,
         found: Vec<PieceSurvey>,
         cancel: &CancelToken,
@@ -208,12 +202,9 @@ impl CsvSource {
     /// Opens files, and looks through them on the caller's thread.
     ///
     /// # Errors
-    /// As [`CsvSurvey::open`] and [`CsvSurvey::finish`].
+    /// As [`CsvSurvey::open`] and [`Survey::finish`].
     pub fn open(paths: &[String], options: &CsvOptions) -> Result<Self> {
-        let survey = CsvSurvey::open(paths, options, &Budget::unlimited())?;
-        let cancel = CancelToken::new();
-        let found = (0..survey.piece_count()).map(|piece| survey.look_through(piece, &cancel));
-        survey.finish(found.collect::<Result<_>>()?, &cancel, &Budget::unlimited())
+        CsvSurvey::open(paths, options, &Budget::unlimited())?.finish_alone()
     }
 
     /// How many rows were bad and are left out or have NULLs, and where the first of them is.
@@ -282,7 +273,7 @@ impl Source for CsvSource {
         let wanted = self.wanted(file, request)?;
         let rest = match fetched.ranges.into_iter().next() {
             Some((start, bytes)) => Rest::Whole { bytes, start, at: 0 },
-            None if wanted.has_text() => Rest::unpacked(file)?,
+            None if wanted.has_text() => Rest::unpacked(&file.file, file.header.rows_start)?,
             None => Rest::Whole { bytes: Bytes::new(), start: 0, at: 0 },
         };
         Ok(Box::new(UnitBatches {

@@ -88,11 +88,7 @@ impl CsvOptions {
     /// # Errors
     /// A name that is none.
     pub fn encoding(mut self, name: &str) -> Result<Self> {
-        let unknown = || {
-            Error::invalid_input(format!("there is no encoding '{name}'"))
-                .remedy("names are such as utf-8, utf-16, latin1, windows-1252, shift_jis")
-        };
-        self.encoding = Some(Encoding::for_label(name.as_bytes()).ok_or_else(unknown)?);
+        self.encoding = Some(crate::text::encoding(name)?);
         Ok(self)
     }
 

@@ -110,7 +110,7 @@ impl Blocks {
         self.list
             .extend(blocks.map(|block| Block { first_row: block.first_row + before, ..block }));
         self.rows += piece.rows;
-        self.rows_end = piece.rows_end;
+        self.rows_end = self.rows_end.max(piece.rows_end);
         self.record_bytes_max = self.record_bytes_max.max(piece.record_bytes_max);
         match self.rows < FILE_ROWS_MAX {
             true => Ok(()),

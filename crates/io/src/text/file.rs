@@ -57,28 +57,28 @@ impl TextFile {
         let (length, modified) = (found.len(), found.modified().ok());
         let mut this =
             Self { path, length, packing: Packing::Plain, encoding: None, modified, kind };
-        this.packing = Packing::of(&this.head(HEAD_BYTES)?);
+        this.packing = Packing::of(&this.head(0, HEAD_BYTES)?);
         this.encoding = match encoding {
             // Which end comes first is told by the mark, if there is one.
-            Some(encoding) if encoding == UTF_16LE => utf_16(&this.head(4)?).or(Some(UTF_16LE)),
+            Some(encoding) if encoding == UTF_16LE => utf_16(&this.head(0, 4)?).or(Some(UTF_16LE)),
             Some(encoding) => (encoding != UTF_8).then_some(encoding),
-            None => utf_16(&this.head(4)?),
+            None => utf_16(&this.head(0, 4)?),
         };
         let start = this.check_head()?;
         Ok((this, start))
     }
 
-    /// The first bytes of the text.
-    fn head(&self, count: usize) -> Result<Vec<u8>> {
+    /// The first bytes of the text from `start` on.
+    pub(crate) fn head(&self, start: u64, count: usize) -> Result<Vec<u8>> {
         let mut head = Vec::new();
-        let text = self.reader(0)?;
+        let text = self.reader(start)?;
         text.take(count as u64).read_to_end(&mut head).map_err(|error| self.failed(error))?;
         Ok(head)
     }
 
     /// Where the text begins: after a byte order mark.
     fn check_head(&self) -> Result<u64> {
-        match self.head(4)?.as_slice() {
+        match self.head(0, 4)?.as_slice() {
             b"PAR1" => Err(self.foreign("parquet")),
             b"ARRO" => Err(self.foreign("an Arrow file")),
             head if head.starts_with(BOM) => Ok(BOM.len() as u64),

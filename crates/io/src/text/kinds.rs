@@ -92,6 +92,17 @@ impl Kinds {
     }
 }
 
+impl Kinds {
+    /// The kind of a text that is certainly none of a number: a date, a timestamp, or just text.
+    #[inline]
+    pub(crate) fn of_text(text: &[u8]) -> Kinds {
+        match text.first() {
+            Some(b'0'..=b'9') if text.get(4) == Some(&b'-') => of_moment(text),
+            _ => Self::TEXT,
+        }
+    }
+}
+
 impl BitOr for Kinds {
     type Output = Kinds;
 

@@ -3,7 +3,8 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `file`, `packing`, `window` | what is in a file, compressed or not, in whatever encoding? |
-//! | `blocks`, `units` | where do rows begin, and which of them are read at once? |
+//! | `survey` | how is a file looked through before it is read? |
+//! | `blocks`, `units`, `rest` | where do rows begin, and which of them are read at once? |
 //! | `kinds`, `moment` | what could a text be, and which type holds a column? |
 //! | `convert` | how is a text made a value of a type that was asked for? |
 
@@ -13,12 +14,19 @@ mod file;
 mod kinds;
 pub(crate) mod moment;
 mod packing;
+mod rest;
+mod survey;
 pub(crate) mod units;
 mod window;
+
+use dframe_core::{Error, Result};
+use encoding_rs::Encoding;
 
 pub(crate) use blocks::{Block, Blocks, Grain, Piece};
 pub(crate) use file::TextFile;
 pub(crate) use kinds::{Kinds, boolean, trimmed};
+pub(crate) use rest::Rest;
+pub use survey::Survey;
 pub(crate) use units::{BatchSize, UnitFile};
 pub(crate) use window::{Filled, TEXT_BYTES_MAX, WINDOW_BYTES, Window};
 
@@ -34,4 +42,16 @@ pub enum BadRows {
     /// Fields that are missing are NULL, fields that are too many are left out, and it is counted. A value that is
     /// not of the type that was asked for is NULL.
     Null,
+}
+
+/// The encoding of this name.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn encoding(name: &str) -> Result<&'static Encoding> {
+    let unknown = || {
+        Error::invalid_input(format!("there is no encoding '{name}'"))
+            .remedy("names are such as utf-8, utf-16, latin1, windows-1252, shift_jis")
+    };
+    Encoding::for_label(name.as_bytes()).ok_or_else(unknown)
 }
