@@ -16,8 +16,8 @@ use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
 use crate::command::{
-    Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot, Resample,
-    Sample, Schema, Select, Sort, Tail, Unpivot, Window,
+    Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot,
+    Resample, Sample, Schema, Select, Sort, Tail, Unpivot, Window,
 };
 use crate::reading::ReadingArgs;
 
@@ -60,6 +60,7 @@ pub enum Command {
     Head(Head),
     Tail(Tail),
     Count(Count),
+    Convert(Convert),
     Meta(Meta),
     Generate(Generate),
 }
@@ -69,7 +70,10 @@ impl Cli {
     ///
     /// # Errors
     /// An output whose format cannot be told, or that is none for where it goes.
-    pub fn check(&self) -> Result<()> {
+    pub fn check(&mut self) -> Result<()> {
+        if let Command::Convert(args) = &mut self.command {
+            args.resolve_output()?;
+        }
         match self.command.output() {
             Some((output, None)) => output.resolve().map(|_| ()),
             _ => Ok(()),
@@ -103,6 +107,7 @@ impl Command {
             Command::Head(args) => &args.output,
             Command::Tail(args) => &args.output,
             Command::Count(args) => &args.output,
+            Command::Convert(args) => &args.output,
             Command::Meta(args) => &args.output,
             Command::Generate(_) => return None,
         };
@@ -126,6 +131,7 @@ impl Command {
             Command::Head(args) => Some(&args.run),
             Command::Tail(args) => Some(&args.run),
             Command::Count(args) => Some(&args.run),
+            Command::Convert(args) => Some(&args.run),
             Command::Schema(_) | Command::Meta(_) | Command::Generate(_) => None,
         }
     }
@@ -259,7 +265,8 @@ pub enum ProgressChoice {
 }
 
 fn format_parser() -> impl TypedValueParser<Value = Format> {
-    let names = ["table", "csv", "tsv", "json", "ndjson", "markdown", "parquet", "arrow"];
+    let names =
+        ["table", "csv", "tsv", "json", "ndjson", "markdown", "parquet", "arrow", "arrow-stream"];
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }
 

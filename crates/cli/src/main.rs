@@ -35,7 +35,7 @@ use crate::query::Context;
 static ALLOCATOR: allocator::Counting = allocator::Counting;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             let words: Vec<String> = std::env::args().skip(1).collect();

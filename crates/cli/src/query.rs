@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
+use dframe::io::{Compression, SinkOptions};
 use dframe::plan::Optimizer;
 use dframe::prelude::{Expr, LazyFrame, RunStats, Session, col, count_all};
 use dframe::size::format_bytes;
@@ -50,6 +51,7 @@ pub struct Query<'a> {
     texts: Vec<String>,
     /// Open for as long as it is read.
     inputs: Vec<Input>,
+    compression: Compression,
 }
 
 impl<'a> Query<'a> {
@@ -85,7 +87,13 @@ impl<'a> Query<'a> {
             allocator::keep_freed_memory();
         }
         context.messages.detail(&settings(&session, run));
-        Ok(Self { context, run, output, session, stats, progress, texts: vec![], inputs: vec![] })
+        let (texts, inputs, compression) = (vec![], vec![], Compression::Default);
+        Ok(Self { context, run, output, session, stats, progress, texts, inputs, compression })
+    }
+
+    /// How a file of columns is compressed.
+    pub fn compress(&mut self, compression: Compression) {
+        self.compression = compression;
     }
 
     /// The rows of the files.
@@ -213,9 +221,17 @@ impl<'a> Query<'a> {
         schema: arrow::datatypes::SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<()> {
-        let options = self.session.sink_options()?;
+        let compression = self.compression;
+        let options = SinkOptions { compression, ..self.session.sink_options()? };
         let written = output.write(schema, batches, Some(&self.progress), options)?;
         self.progress.finish();
+        if let Some(count @ 1..) = written.map(|report| report.not_numbers) {
+            let values = if count == 1 { "value is" } else { "values are" };
+            self.context.messages.warn(&format!(
+                "{} {values} null in the result: NaN or infinite, for which JSON has no number",
+                grouped(count)
+            ));
+        }
         if let (Some(report), Some(path)) = (written, output.path()) {
             let size = format_bytes(report.bytes);
             let rows = grouped(report.rows);

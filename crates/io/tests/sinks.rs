@@ -51,6 +51,11 @@ fn rows() -> RecordBatch {
 }
 
 fn written(format: Format, batches: &[RecordBatch], options: &SinkOptions) -> String {
+    reported(format, batches, options).0
+}
+
+/// The text, and the values in it that JSON has no number for.
+fn reported(format: Format, batches: &[RecordBatch], options: &SinkOptions) -> (String, u64) {
     let stream = Stream::default();
     let schema = plain(batches).schema();
     let target = Target::Stdout(Box::new(stream.clone()));
@@ -61,8 +66,9 @@ fn written(format: Format, batches: &[RecordBatch], options: &SinkOptions) -> St
     let report = sink.finish().expect("finished");
     let bytes = stream.0.lock().expect("not poisoned").clone();
     let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
-    assert_eq!(report, SinkReport { rows, bytes: bytes.len() as u64 });
-    String::from_utf8(bytes).expect("text")
+    let not_numbers = report.not_numbers;
+    assert_eq!(report, SinkReport { rows, bytes: bytes.len() as u64, not_numbers });
+    (String::from_utf8(bytes).expect("text"), not_numbers)
 }
 
 #[test]
@@ -86,6 +92,8 @@ fn text_formats_keep_what_they_can() {
          {\"id\":-20,\"text\":null,\"x\":null,\"time\":\"1970-01-01 00:00:01.500\",\"list\":null}\n\
          {\"id\":null,\"text\":\"\",\"x\":1.0e300,\"time\":\"1970-01-02 00:00:00\",\"list\":[]}\n"
     );
+    let not_numbers = |format| reported(format, &[rows()], &options).1;
+    assert_eq!([Format::Ndjson, Format::Json, Format::Csv].map(not_numbers), [1, 1, 0]);
     let array = text(Format::Json);
     assert!(array.starts_with("[{\"id\":1,") && array.ends_with("}]\n"), "{array}");
     assert_eq!(written(Format::Json, &[rows().slice(0, 0)], &options), "[]\n");

@@ -1,5 +1,6 @@
 //! The subcommands, a file each: its flags, and how they become a query.
 
+mod convert;
 mod count;
 mod describe;
 mod distinct;
@@ -21,6 +22,7 @@ mod window;
 
 use dframe::Result;
 
+pub use convert::Convert;
 pub use count::Count;
 pub use describe::Describe;
 pub use distinct::Distinct;
@@ -61,6 +63,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Join(args) => join::run(&args, context),
         Command::Head(args) => head::run(&args, context),
         Command::Tail(args) => tail::run(&args, context),
+        Command::Convert(args) => convert::run(&args, context),
         Command::Count(args) => count::run(&args, context),
         Command::Meta(args) => meta::run(&args, context),
         Command::Generate(args) => generate::run(args, context),

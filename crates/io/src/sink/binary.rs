@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::CompressionType;
-use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use dframe_core::{Budget, Error, Reservation, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
@@ -78,35 +78,58 @@ impl Sink for ParquetSink {
     }
 }
 
-/// Writes an Arrow IPC file, batch by batch.
+/// Writes an Arrow IPC file or stream, batch by batch.
 pub(super) struct ArrowSink {
-    writer: FileWriter<Output>,
+    writer: IpcWriter,
     schema: SchemaRef,
     rows: u64,
 }
 
+enum IpcWriter {
+    File(FileWriter<Output>),
+    Stream(StreamWriter<Output>),
+}
+
 impl ArrowSink {
-    pub(super) fn new(output: Output, schema: SchemaRef, options: &SinkOptions) -> Result<Self> {
-        let compression = match options.compression {
-            Compression::Default | Compression::None => None,
-            Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
-            Compression::Zstd => Some(CompressionType::ZSTD),
-        };
-        let ipc = IpcWriteOptions::default().try_with_compression(compression)?;
-        let writer = FileWriter::try_new_with_options(output, &schema, ipc)?;
-        Ok(Self { writer, schema, rows: 0 })
+    /// A file: its end says where batches are.
+    pub(super) fn file(output: Output, schema: SchemaRef, options: &SinkOptions) -> Result<Self> {
+        let writer = FileWriter::try_new_with_options(output, &schema, ipc_options(options)?)?;
+        Ok(Self { writer: IpcWriter::File(writer), schema, rows: 0 })
     }
+
+    /// A stream.
+    pub(super) fn stream(output: Output, schema: SchemaRef, options: &SinkOptions) -> Result<Self> {
+        let writer = StreamWriter::try_new_with_options(output, &schema, ipc_options(options)?)?;
+        Ok(Self { writer: IpcWriter::Stream(writer), schema, rows: 0 })
+    }
+}
+
+fn ipc_options(options: &SinkOptions) -> Result<IpcWriteOptions> {
+    let compression = match options.compression {
+        Compression::Default | Compression::None => None,
+        Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
+        Compression::Zstd => Some(CompressionType::ZSTD),
+    };
+    Ok(IpcWriteOptions::default().try_with_compression(compression)?)
 }
 
 impl Sink for ArrowSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(&conform(batch, &self.schema)?)?;
+        let batch = conform(batch, &self.schema)?;
+        match &mut self.writer {
+            IpcWriter::File(writer) => writer.write(&batch)?,
+            IpcWriter::Stream(writer) => writer.write(&batch)?,
+        }
         self.rows += batch.num_rows() as u64;
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<SinkReport> {
-        self.writer.into_inner()?.finish(self.rows)
+        let output = match self.writer {
+            IpcWriter::File(writer) => writer.into_inner()?,
+            IpcWriter::Stream(writer) => writer.into_inner()?,
+        };
+        output.finish(self.rows)
     }
 }
 

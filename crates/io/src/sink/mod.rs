@@ -42,6 +42,8 @@ pub struct SinkReport {
     pub rows: u64,
     /// The bytes written.
     pub bytes: u64,
+    /// The values that the format has no number for, and that are NULL therefore: NaN and infinities in JSON.
+    pub not_numbers: u64,
 }
 
 /// Where a sink writes to.
@@ -71,10 +73,12 @@ pub enum Format {
     Parquet,
     /// An Apache Arrow IPC file.
     Arrow,
+    /// An Apache Arrow IPC stream, which can be read while it is written.
+    ArrowStream,
 }
 
 impl Format {
-    const NAMES: [(&'static str, Format); 8] = [
+    const NAMES: [(&'static str, Format); 9] = [
         ("table", Format::Table),
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
@@ -83,6 +87,7 @@ impl Format {
         ("markdown", Format::Markdown),
         ("parquet", Format::Parquet),
         ("arrow", Format::Arrow),
+        ("arrow-stream", Format::ArrowStream),
     ];
 
     /// The format that a file's extension stands for.
@@ -96,6 +101,7 @@ impl Format {
             "md" | "markdown" => Self::Markdown,
             "parquet" | "parq" => Self::Parquet,
             "arrow" | "ipc" | "feather" => Self::Arrow,
+            "arrows" => Self::ArrowStream,
             "txt" => Self::Table,
             _ => return None,
         })
@@ -103,7 +109,7 @@ impl Format {
 
     /// Whether the output is for programs only, so that a terminal should not receive it.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow)
+        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream)
     }
 }
 
@@ -196,7 +202,8 @@ pub fn create_sink(
         Format::Json => Box::new(json::JsonSink::array(output)),
         Format::Ndjson => Box::new(json::JsonSink::lines(output)),
         Format::Parquet => Box::new(binary::ParquetSink::new(output, schema, options)?),
-        Format::Arrow => Box::new(binary::ArrowSink::new(output, schema, options)?),
+        Format::Arrow => Box::new(binary::ArrowSink::file(output, schema, options)?),
+        Format::ArrowStream => Box::new(binary::ArrowSink::stream(output, schema, options)?),
     })
 }
 

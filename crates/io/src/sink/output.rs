@@ -57,7 +57,7 @@ impl Output {
         if let Some(Pending { temporary, target }) = self.pending.take() {
             temporary.persist(&target).map_err(|error| failed(error.error, &target))?;
         }
-        Ok(SinkReport { rows, bytes: self.bytes })
+        Ok(SinkReport { rows, bytes: self.bytes, not_numbers: 0 })
     }
 
     /// Writes `bytes`, naming the target in the error.
