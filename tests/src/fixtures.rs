@@ -36,6 +36,7 @@ pub fn write_all(folder: &Path) {
     text(folder);
     ipc(folder);
     json(folder);
+    partitioned(folder);
 }
 
 /// Writes `rows` with row groups of `row_group` rows.
@@ -488,4 +489,24 @@ fn json(folder: &Path) {
     }
     let zstd = zstd::encode_all(files[0].1.as_bytes(), 1).unwrap();
     std::fs::write(json.join("orders.ndjson.zst"), zstd).unwrap();
+}
+
+/// A dataset in folders that are named after values.
+fn partitioned(folder: &Path) {
+    let rows = [
+        ("region=north/day=2024-01-01", 1),
+        ("region=north/day=2024-01-02", 2),
+        ("region=a%2Fb/day=2024-01-02", 3),
+        ("region=__HIVE_DEFAULT_PARTITION__/day=2024-02-29", 4),
+    ];
+    for (name, id) in rows {
+        let folder = folder.join("partitioned").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        // The day in the file is not the folder's: the folder's counts.
+        let rows = batch([
+            ("id", Arc::new(Int64Array::from(vec![id, id + 10]))),
+            ("day", Arc::new(StringArray::from(vec!["?", "?"]))),
+        ]);
+        write(&folder.join("part-0.parquet"), &rows, 2);
+    }
 }

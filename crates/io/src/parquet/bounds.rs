@@ -35,8 +35,11 @@ pub(super) struct PageBounds {
 impl BoundsOf<'_> {
     /// The bounds of the source's column `field` in the row group.
     pub(super) fn row_group(&self, field: &Field) -> Bounds {
+        if let Some(constant) = self.file.constant(field.name()) {
+            return constant.bounds(self.rows());
+        }
         let rows = vec![self.rows()];
-        let Some(root) = self.file.layout.index_of(field.name()) else {
+        let Some(root) = self.file.index_of(field.name()) else {
             return Bounds::all_null(field.data_type(), rows);
         };
         if *field.data_type() == DataType::Null {
@@ -102,7 +105,7 @@ impl BoundsOf<'_> {
 
     /// The bounds of the pages of `field`; `None` where the file has no page index for it.
     pub(super) fn pages(&self, open: &OpenFile, field: &Field) -> Option<PageBounds> {
-        let root = self.file.layout.index_of(field.name())?;
+        let root = self.file.index_of(field.name())?;
         let leaf = self.flat_leaf(root).filter(|leaf| self.has_order(*leaf, false))?;
         let index = OneColumn::read(open, self.metadata, self.row_group, leaf)?;
         let read = guard(|| self.page_statistics(root, leaf, &index)).ok()?;

@@ -26,6 +26,7 @@ use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
 use super::fetch::{row_group_of, tail_of};
 use super::footer::{SourceFile, guard};
+use super::hive::Constant;
 use super::pages::{PageTable, decode as decode_tables};
 use crate::unify::cast_to;
 
@@ -35,6 +36,8 @@ pub(super) struct UnitBatches {
     reader: Option<ParquetRecordBatchReader>,
     /// For each column wanted, its place in the reader's batches; `None` if the file lacks it.
     sources: Vec<Option<usize>>,
+    /// The columns that are not read.
+    constants: Arc<[Constant]>,
     schema: SchemaRef,
     batch_rows: usize,
     /// The rows not yet handed out.
@@ -56,6 +59,7 @@ impl UnitBatches {
             pages: None,
             reader: None,
             sources: columns.iter().map(|(_, source)| *source).collect(),
+            constants: file.constants.clone(),
             schema: Arc::new(Schema::empty()),
             // Buffers are made for a whole batch, however few rows there are.
             batch_rows: unit.batch_rows.min(unit.row_count() as usize).max(1),
@@ -83,6 +87,10 @@ impl UnitBatches {
             reader.schema()
         });
         let field = |(field, source): (&Arc<Field>, &Option<usize>)| {
+            if let Some(constant) = self.constant(field) {
+                let data_type = constant.physical_type();
+                return Arc::new(field.as_ref().clone().with_data_type(data_type));
+            }
             let read = source.zip(decoded.as_ref()).map(|(i, schema)| schema.field(i).data_type());
             match read {
                 Some(read @ DataType::Dictionary(_, value)) if **value == *field.data_type() => {
@@ -93,6 +101,10 @@ impl UnitBatches {
         };
         let fields: Vec<_> = fields.iter().zip(&self.sources).map(field).collect();
         Arc::new(Schema::new(fields))
+    }
+
+    fn constant(&self, field: &Field) -> Option<&Constant> {
+        self.constants.iter().find(|constant| constant.field.name() == field.name())
     }
 
     fn step(&mut self) -> Result<Option<ScannedBatch>> {
@@ -125,7 +137,10 @@ impl UnitBatches {
         let column = |(field, source): (&Arc<Field>, &Option<usize>)| match source.zip(decoded) {
             Some((index, batch)) => cast_to(batch.column(index), field.data_type())
                 .map_err(|error| Error::from(error).column(field.name())),
-            None => Ok(new_null_array(field.data_type(), rows)),
+            None => match self.constant(field) {
+                Some(constant) => constant.repeat(rows),
+                None => Ok(new_null_array(field.data_type(), rows)),
+            },
         };
         let columns = self.schema.fields().iter().zip(&self.sources).map(column);
         let columns: Vec<ArrayRef> = columns.collect::<Result<_>>().map_err(|e| self.place(e))?;
@@ -200,7 +215,7 @@ fn cause(error: &ParquetError) -> String {
 /// For each column wanted: its position in the file, and among the columns that are read.
 fn file_columns(file: &SourceFile, fields: &[Arc<Field>]) -> Vec<(Option<usize>, Option<usize>)> {
     let roots: Vec<Option<usize>> =
-        fields.iter().map(|field| file.layout.index_of(field.name())).collect();
+        fields.iter().map(|field| file.index_of(field.name())).collect();
     let mut read: Vec<usize> = roots.iter().flatten().copied().collect();
     read.sort_unstable();
     read.dedup();

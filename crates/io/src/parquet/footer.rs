@@ -13,6 +13,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::hive::Constant;
 use super::layout::Layout;
 use crate::file::OpenFile;
 use crate::guard::guarded;
@@ -35,11 +36,23 @@ pub(super) struct SourceFile {
     pub(super) footer_length: u64,
     pub(super) rows: u64,
     pub(super) layout: Arc<Layout>,
+    /// The columns that the names of its folders give.
+    pub(super) constants: Arc<[Constant]>,
     /// The metadata, unless the source has so many files that it is read again when needed.
     pub(super) footer: Option<Arc<ParquetMetaData>>,
 }
 
 impl SourceFile {
+    /// The place of a column in the file; `None` if the file lacks it or its folders give it.
+    pub(super) fn index_of(&self, name: &str) -> Option<usize> {
+        self.layout.index_of(name).filter(|_| self.constant(name).is_none())
+    }
+
+    /// The value of a column that its folders give.
+    pub(super) fn constant(&self, name: &str) -> Option<&Constant> {
+        self.constants.iter().find(|constant| constant.field.name() == name)
+    }
+
     /// Where the metadata lies in the file.
     pub(super) fn footer_offset(&self) -> u64 {
         self.length - TAIL - self.footer_length

@@ -3,6 +3,7 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `footer` | what does a file say of itself, and is it whole? |
+//! | `hive` | which columns do the names of folders give? |
 //! | `layout` | which columns are there, and how are they read? |
 //! | `split` | what is a unit, what a partition? |
 //! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
@@ -16,6 +17,7 @@ mod decode;
 mod describe;
 mod fetch;
 mod footer;
+mod hive;
 mod layout;
 mod pages;
 mod pruning;
@@ -26,7 +28,7 @@ mod survivors;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{
     ColumnBounds, Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics,
@@ -41,6 +43,7 @@ use crate::unify::Unified;
 use bounds::BoundsOf;
 use decode::UnitBatches;
 use footer::{KIND, SourceFile};
+use hive::Constant;
 use layout::Layout;
 
 /// How a source keeps what it knows.
@@ -59,7 +62,7 @@ impl Default for ParquetOptions {
 /// Parquet files, scanned as one table.
 ///
 /// Columns are matched by name; a column that a file lacks is NULL there, and numbers, decimals and
-/// timestamps are widened to the widest type any file has.
+/// timestamps are widened to the widest type any file has. Folders called `key=value` are columns, too.
 #[derive(Debug)]
 pub struct ParquetSource {
     files: Vec<SourceFile>,
@@ -81,14 +84,15 @@ impl ParquetSource {
     /// Opens like [`ParquetSource::open`], with options.
     pub fn open_with(paths: &[String], options: &ParquetOptions) -> Result<Self> {
         let mut opened = Opening::default();
-        for path in paths::expand(paths, &paths::PARQUET)? {
-            opened.add(path, options.footer_bytes)?;
+        let paths = paths::expand(paths, &paths::PARQUET)?;
+        for (path, constants) in paths.iter().zip(hive::columns(&paths)?) {
+            opened.add(path.clone(), constants, options.footer_bytes)?;
         }
         let sum = |of: fn(&SourceFile) -> u64| opened.files.iter().map(of).sum();
         Ok(Self {
             rows: sum(|file| file.rows),
             bytes: sum(|file| file.length),
-            schema: opened.unified.finish(),
+            schema: with_constants(opened.unified.finish(), &opened.files[0].constants),
             files: opened.files,
         })
     }
@@ -117,12 +121,26 @@ impl ParquetSource {
 }
 
 /// The leaf columns of a file that hold the columns wanted.
-fn leaves_of(layout: &Layout, fields: &[Arc<Field>]) -> Vec<usize> {
-    let roots = fields.iter().filter_map(|field| layout.index_of(field.name()));
-    let mut leaves: Vec<usize> = roots.flat_map(|root| layout.leaves[root].clone()).collect();
+fn leaves_of(file: &SourceFile, fields: &[Arc<Field>]) -> Vec<usize> {
+    let roots = fields.iter().filter_map(|field| file.index_of(field.name()));
+    let mut leaves: Vec<usize> = roots.flat_map(|root| file.layout.leaves[root].clone()).collect();
     leaves.sort_unstable();
     leaves.dedup();
     leaves
+}
+
+/// The columns of the files, and those that the names of folders give: these come last, or in the place
+/// of a column of that name.
+fn with_constants(schema: SchemaRef, constants: &[Constant]) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    for constant in constants {
+        let field = Arc::new(constant.field.clone());
+        match fields.iter_mut().find(|known| known.name() == field.name()) {
+            Some(known) => *known = field,
+            None => fields.push(field),
+        }
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// A source while its files are added.
@@ -135,7 +153,12 @@ struct Opening {
 }
 
 impl Opening {
-    fn add(&mut self, path: PathBuf, footer_bytes_max: usize) -> Result<()> {
+    fn add(
+        &mut self,
+        path: PathBuf,
+        constants: Arc<[Constant]>,
+        footer_bytes_max: usize,
+    ) -> Result<()> {
         let open = OpenFile::open(&path, KIND)?;
         let (metadata, footer_length) = open.footer()?;
         let layout = self.layout(&metadata, &path)?;
@@ -153,6 +176,7 @@ impl Opening {
             footer_length,
             rows,
             layout,
+            constants,
             footer: keep.then(|| Arc::new(metadata)),
             path,
         });
@@ -204,7 +228,7 @@ impl Source for ParquetSource {
 
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {
         let file = self.file(unit)?;
-        let leaves = leaves_of(&file.layout, &self.fields(request)?);
+        let leaves = leaves_of(file, &self.fields(request)?);
         if leaves.is_empty() {
             return Ok(Fetched::default());
         }

@@ -41,7 +41,7 @@ pub(super) fn partitions(source: &ParquetSource, request: &ScanRequest) -> Resul
             break;
         }
         let metadata = file.metadata()?;
-        let leaves = leaves_of(&file.layout, &fields);
+        let leaves = leaves_of(file, &fields);
         let job = FileJob { index: index as u32, file, metadata: &metadata, leaves: &leaves };
         split.add_file(&job)?;
     }

@@ -70,7 +70,7 @@ impl Look<'_> {
             Condition::Any(parts) => parts.iter().all(|part| self.bloom_rules_out(part)),
             Condition::OneOf(column, constants) => {
                 let layout = &self.place.file.layout;
-                let root = layout.index_of(self.pruner.schema.field(*column).name());
+                let root = self.place.file.index_of(self.pruner.schema.field(*column).name());
                 let leaf = root.and_then(|root| self.place.flat_leaf(root));
                 let Some((root, leaf)) = root.zip(leaf) else { return false };
                 let chunk = self.place.metadata.row_group(self.place.row_group).column(leaf);
