@@ -15,11 +15,12 @@
 //! | `scan`, `shape` | is a text JSON, what is it made of, and which type holds that? |
 //! | `survey` | where are the rows? |
 //! | `flaw` | what is wrong with a record, and with which? |
-//! | `unit_batches`, `values` | what becomes of what was read? |
+//! | `unit_batches`, `scalars`, `values` | what becomes of what was read? |
 
 mod flaw;
 mod options;
 mod records;
+mod scalars;
 mod scan;
 mod shape;
 mod survey;

@@ -79,7 +79,7 @@ fn item(text: &[u8], at: usize) -> Next {
 }
 
 /// The bytes of the value that `text` begins with; `None` if it goes on.
-fn end_of_value(text: &[u8]) -> Option<usize> {
+pub(super) fn end_of_value(text: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (0_usize, 0);
     loop {
         match text.get(at)? {
@@ -95,15 +95,22 @@ fn end_of_value(text: &[u8]) -> Option<usize> {
 }
 
 /// The bytes of the string, with its quotes, that `text` begins with; `None` if it goes on.
-fn string_bytes(text: &[u8]) -> Option<usize> {
+#[inline]
+pub(super) fn string_bytes(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        at = quote_or_escape(text, at)?;
         match text[at] {
             b'"' => return Some(at + 1),
             _ => at += 2,
         }
     }
+}
+
+/// Where the next quote or backslash is.
+#[inline]
+pub(super) fn quote_or_escape(text: &[u8], at: usize) -> Option<usize> {
+    Some(at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?)
 }
 
 #[cfg(test)]

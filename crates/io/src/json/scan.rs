@@ -2,6 +2,7 @@
 //!
 //! Numbers and strings are not made values of: what kinds they are is seen by their text.
 
+use super::records::quote_or_escape;
 use super::shape::Shape;
 use crate::text::Kinds;
 
@@ -24,6 +25,9 @@ pub(super) enum Fault {
     /// It is not UTF-8.
     NotText,
 }
+
+/// Whole numbers of so many digits certainly have 64 bits.
+const SHORT_DIGITS: usize = 18;
 
 type Scanned = Result<(), Fault>;
 
@@ -65,10 +69,7 @@ impl<'a> Scanner<'a> {
                 Ok(())
             }
             b'-' | b'0'..=b'9' => {
-                let number = self.number()?;
-                if !shape.kinds.is_text() {
-                    shape.kinds = shape.kinds | Kinds::of_field(number);
-                }
+                shape.kinds = shape.kinds | self.number()?;
                 Ok(())
             }
             b't' => self.boolean(b"true", shape),
@@ -134,8 +135,7 @@ impl<'a> Scanner<'a> {
         let start = self.at + 1;
         self.at = start;
         loop {
-            let rest = self.text.get(self.at..).ok_or(Fault::Open)?;
-            self.at += memchr::memchr2(b'"', b'\\', rest).ok_or(Fault::Open)?;
+            self.at = quote_or_escape(self.text, self.at).ok_or(Fault::Open)?;
             if self.text[self.at] == b'"' {
                 self.at += 1;
                 return Ok(&self.text[start..self.at - 1]);
@@ -177,11 +177,12 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    fn number(&mut self) -> Result<&'a [u8], Fault> {
+    fn number(&mut self) -> Result<Kinds, Fault> {
         let start = self.at;
         self.at += usize::from(self.text[start] == b'-');
         let first = self.at;
-        match self.digits() {
+        let digits = self.digits();
+        match digits {
             0 => return Err(self.wrong()),
             1 => (),
             _ if self.text[first] == b'0' => return Err(self.wrong()),
@@ -202,7 +203,11 @@ impl<'a> Scanner<'a> {
                 return Err(self.wrong());
             }
         }
-        Ok(&self.text[start..self.at])
+        Ok(match self.at - first == digits {
+            true if digits <= SHORT_DIGITS => Kinds::INTEGER,
+            true => Kinds::of_field(&self.text[start..self.at]),
+            false => Kinds::FLOAT,
+        })
     }
 
     fn digits(&mut self) -> usize {

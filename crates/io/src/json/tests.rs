@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::json::LineDelimitedWriter;
 use arrow::util::display::array_value_to_string;
@@ -138,6 +138,11 @@ fn every_layout_is_read_in_any_pieces() {
             let (text, _) = source.schema().fields().find("text").unwrap();
             let rows = scan(source, &request(vec![text, 0], 100), 5).unwrap();
             assert_eq!(rows.schema().field(0).name(), "text");
+            for (row, record) in wanted[5..].iter().enumerate() {
+                let text = rows.column(0).as_string_opt::<i32>().unwrap();
+                let text = text.is_valid(row).then(|| text.value(row));
+                assert_eq!(text, record.get("text").and_then(Value::as_str), "{row}");
+            }
             assert_eq!(array_value_to_string(rows.column(1), 0).unwrap(), "5");
         }
     }
@@ -162,6 +167,36 @@ fn types_hold_the_values_of_all_rows() {
         assert_eq!([shown(2, 0), shown(2, 1), shown(2, 2)], ["1.50", "x", "true"]);
         assert_eq!(shown(3, 0), "2023-12-31T23:00:00Z");
         assert_eq!(shown(4, 1), "9223372036854775808");
+    }
+}
+
+#[test]
+fn both_decoders_read_the_same() {
+    let nested = "{\"nested\":[1]}";
+    let texts = [
+        r#"{"i":0,"f":-0.0,"t":"","b":true,"d":"2024-02-29","l":9223372036854775808}
+           {"l":-1,"d":null,"b":false,"t":"\u00e9\ud83d\ude00\n\"\\","f":1e-3,"i":-9223372036854775808}
+           { "t" : "}],{\"" , "i" : null , "x\u0079" : {"t":[[],[{"i":2}]]} , "f" : 123456789012345678901234567890 }
+           {}
+           {"t":"twice","t":"last","\u0069":7,"i":8,"f":2}
+           {"other":"\\","t":"é","f":0.1,"l":99999999999999999999999999999999999999}"#,
+        "{\"m\":1.50}\r\n{\"m\":\"x\"}\n{\"m\":true}\n{\"m\":false}\n{\"m\":null}\n{\"m\":\"null\"}",
+    ];
+    for text in texts {
+        for text in [
+            format!("{text}\n{nested}"),
+            format!("[{},{nested}]", text.replace("}\n", "},\n").replace("}\r\n", "},")),
+        ] {
+            let all = read(&text, &JsonOptions::default(), SMALL).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.json");
+            std::fs::write(&path, &text).unwrap();
+            for (index, field) in all.schema().fields().iter().enumerate() {
+                let source = open(&path, &JsonOptions::default(), TINY).unwrap();
+                let one = scan(source, &request(vec![index, 0], 2), 0).unwrap();
+                assert_eq!(one.column(0), all.column(index), "{}", field.name());
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use arrow::json::reader::Decoder;
 use dframe_core::{Error, Result};
@@ -18,6 +19,7 @@ use dframe_plan::ScannedBatch;
 
 use super::options::JsonOptions;
 use super::records::{Layout, Next};
+use super::scalars::Scalars;
 use super::scan;
 use super::shape::Shape;
 use super::values;
@@ -37,7 +39,7 @@ pub(super) struct UnitBatches {
     pub(super) position: u64,
     /// The rows not yet handed out.
     pub(super) remaining: u64,
-    pub(super) decoder: Option<Decoder>,
+    pub(super) decoder: Option<Values>,
     /// Of records that may be bad.
     pub(super) scratch: Shape,
 }
@@ -57,14 +59,25 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// A decoder of as many rows as a batch has.
-    pub(super) fn decoder(&self) -> Result<Option<Decoder>> {
+    /// A decoder of as many rows as a batch has; `None` if no column is wanted.
+    pub(super) fn decoder(&self) -> Result<Option<Values>> {
         if self.decoded.fields().is_empty() {
             return Ok(None);
         }
+        if let Some(scalars) = Scalars::new(&self.decoded) {
+            return Ok(Some(Values::Single(scalars)));
+        }
         let builder = ReaderBuilder::new(self.decoded.clone()).with_coerce_primitive(true);
-        Ok(Some(builder.with_batch_size(self.batch.rows.max(1)).build_decoder()?))
+        let decoder = builder.with_batch_size(self.batch.rows.max(1)).build_decoder()?;
+        Ok(Some(Values::Any(Box::new(decoder))))
     }
+}
+
+/// Who makes values of records.
+pub(super) enum Values {
+    /// Of columns of single values.
+    Single(Scalars),
+    Any(Box<Decoder>),
 }
 
 impl Iterator for UnitBatches {
@@ -127,7 +140,7 @@ impl UnitBatches {
             let Some(place) = self.wanted.places[index] else {
                 return Ok(new_null_array(data_type, split.records.len()));
             };
-            let values = decoded.column(place);
+            let values = &decoded[place];
             match self.wanted.given[index] {
                 true => self.converted(values, data_type, &split),
                 false => values::revived(values, data_type).ok_or_else(|| self.file.changed()),
@@ -204,28 +217,45 @@ impl UnitBatches {
         Ok(split)
     }
 
-    fn decode(&mut self, split: &Split) -> Result<RecordBatch> {
-        let changed = self.file.changed();
-        let Some(decoder) = &mut self.decoder else {
-            return Err(Error::internal("there is nothing to decode"));
-        };
+    /// The columns of the records.
+    fn decode(&mut self, split: &Split) -> Result<Vec<ArrayRef>> {
         let text = self.rest.text();
-        let is_one = self.layout == Layout::Lines && self.options.bad_rows == BadRows::Error;
-        let mut feed = |bytes: &[u8]| match decoder.decode(bytes) {
-            Ok(count) if count == bytes.len() => Ok(()),
-            Ok(_) => Err(self.file.changed()),
-            Err(error) => Err(self.file.changed().source(error)),
-        };
-        match split.records.as_slice() {
-            [first, .., last] if is_one => feed(&text[first.start..last.end])?,
-            records => {
-                for record in records {
-                    let bytes = &text[record.clone()];
-                    feed(if bytes.is_empty() { b"{}" } else { bytes })?;
-                }
+        match &mut self.decoder {
+            Some(Values::Single(scalars)) => {
+                scalars.decode(text, &split.records).ok_or_else(|| self.file.changed())
+            }
+            Some(Values::Any(decoder)) => {
+                let is_one =
+                    self.layout == Layout::Lines && self.options.bad_rows == BadRows::Error;
+                let batch = any(decoder, text, &split.records, is_one);
+                let batch = batch.map_err(|error| self.file.changed().source(error))?;
+                let batch = batch.filter(|batch| batch.num_rows() == split.records.len());
+                Ok(batch.ok_or_else(|| self.file.changed())?.columns().to_vec())
+            }
+            None => Err(Error::internal("there is nothing to decode")),
+        }
+    }
+}
+
+/// Decodes records: all at once if what is between them is blank.
+fn any(
+    decoder: &mut Decoder,
+    text: &[u8],
+    records: &[Range<usize>],
+    is_one: bool,
+) -> Result<Option<RecordBatch>, ArrowError> {
+    let mut feed = |bytes: &[u8]| match decoder.decode(bytes)? {
+        count if count == bytes.len() => Ok(()),
+        _ => Err(ArrowError::JsonError("a record is more than one".to_string())),
+    };
+    match records {
+        [first, .., last] if is_one => feed(&text[first.start..last.end])?,
+        records => {
+            for record in records {
+                let bytes = &text[record.clone()];
+                feed(if bytes.is_empty() { b"{}" } else { bytes })?;
             }
         }
-        let batch = decoder.flush().map_err(|error| self.file.changed().source(error))?;
-        batch.filter(|batch| batch.num_rows() == split.records.len()).ok_or(changed)
     }
+    decoder.flush()
 }

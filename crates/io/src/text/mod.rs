@@ -6,6 +6,7 @@
 //! | `survey` | how is a file looked through before it is read? |
 //! | `blocks`, `units`, `rest` | where do rows begin, and which of them are read at once? |
 //! | `kinds`, `moment` | what could a text be, and which type holds a column? |
+//! | `numbers` | how is a number read? |
 //! | `convert` | how is a text made a value of a type that was asked for? |
 
 mod blocks;
@@ -13,6 +14,7 @@ pub(crate) mod convert;
 mod file;
 mod kinds;
 pub(crate) mod moment;
+pub(crate) mod numbers;
 mod packing;
 mod rest;
 mod survey;
