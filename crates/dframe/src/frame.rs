@@ -56,6 +56,10 @@ impl LazyFrame {
         Self { session, plan: Ok(plan) }
     }
 
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
     pub(crate) fn then(self, step: impl FnOnce(LogicalPlan) -> Result<LogicalPlan>) -> Self {
         Self { plan: self.plan.and_then(step), ..self }
     }
@@ -263,23 +267,6 @@ impl LazyFrame {
     /// What is wrong with a step of the query, or metadata that cannot be read.
     pub fn graph(&self) -> Result<Graph> {
         Ok(Graph::new(self.session.engine()?.graph(&self.optimized_plan()?)?))
-    }
-
-    /// The number of partitions that the result is made in: the tasks of the last stage, whose chunks
-    /// come out one after the other. For a scan, the pieces that the files are read in.
-    ///
-    /// ```
-    /// use dframe::prelude::*;
-    ///
-    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
-    /// assert!(scan_parquet(path)?.npartitions()? >= 1);
-    /// # Ok::<(), dframe::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// What is wrong with a step of the query, or metadata that cannot be read.
-    pub fn npartitions(&self) -> Result<usize> {
-        Ok(self.graph()?.tasks().stages().last().map_or(0, |stage| stage.task_count()))
     }
 
     /// Runs the query, and gives its batches as they are made, within the memory limit.

@@ -51,6 +51,7 @@ mod graph;
 mod group_by;
 mod join;
 mod observers;
+mod partitions;
 mod paths;
 mod pivot;
 pub mod prelude;
@@ -68,6 +69,7 @@ pub use data_frame::DataFrame;
 pub use dframe_core::{
     CancelToken, Context, Error, ErrorKind, Event, Observer, Result, Snippet, size,
 };
+pub use dframe_exec::Partitioning;
 pub use dframe_expr as expr;
 pub use dframe_expr::Closed;
 pub use dframe_expr::aggregate;

@@ -11,6 +11,7 @@ pub use crate::time_windows::{GroupByDynamic, Label};
 pub use crate::{scan_csv, scan_ipc, scan_ndjson, scan_parquet};
 pub use dframe_core::size::Size;
 pub use dframe_core::{CancelToken, ErrorKind};
+pub use dframe_exec::Partitioning;
 pub use dframe_expr::window::{
     FrameBound, Over, cume_dist, dense_rank, ntile, order_by, partition_by, percent_rank, rank,
     row_number,

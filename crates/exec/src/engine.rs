@@ -14,6 +14,7 @@ use dframe_runtime::{
 };
 
 use crate::fold::as_planned;
+use crate::held::{HeldSource, Partitioning};
 use crate::lower::{LowerOptions, lower};
 use crate::tail::{self, Batches};
 
@@ -84,6 +85,21 @@ impl Engine {
         let run = self.executor.run(lowered.graph, context.clone())?;
         let batches = tail::run(&lowered.tail, run, &context);
         Ok(ResultBatches { batches: Some(batches), schema: lowered.schema, cancel: cancel.clone() })
+    }
+
+    /// Runs a plan, and holds its rows within the memory limit, or on disk.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`], and what goes wrong in the run.
+    pub fn hold(
+        &self,
+        plan: &LogicalPlan,
+        partitioning: Partitioning,
+        cancel: &CancelToken,
+    ) -> Result<HeldSource> {
+        let batches = self.execute(plan, cancel)?;
+        let schema = batches.schema().clone();
+        HeldSource::of(schema, batches, partitioning, &self.context(cancel))
     }
 
     /// Begins to run a user's own tasks, with the threads and the memory limit that plans have.

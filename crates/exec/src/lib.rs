@@ -13,8 +13,10 @@ mod exchange;
 mod explode;
 mod fold;
 mod group;
+mod held;
 mod join;
 mod lower;
+mod map_partitions;
 mod pipeline;
 mod row_bytes;
 mod row_numbers;
@@ -28,3 +30,4 @@ mod window;
 mod windows;
 
 pub use engine::{Engine, EngineOptions, ResultBatches};
+pub use held::{HeldSource, Partitioning};

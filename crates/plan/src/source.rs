@@ -160,6 +160,11 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Each of its own partitions as a source; `None` if it has none that stay the same whatever is asked.
+    fn split(&self) -> Option<Vec<Arc<dyn Source>>> {
+        None
+    }
+
     /// Reads a unit's bytes. Waits for I/O, and computes next to nothing.
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched>;
 

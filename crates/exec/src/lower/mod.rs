@@ -30,6 +30,7 @@ use dframe_plan::{LogicalPlan, Operator, Partition, Scan, ScanRequest};
 use dframe_runtime::StageGraph;
 
 use crate::explode::ExplodeOp;
+use crate::map_partitions::MapPartitionsOp;
 use crate::pipeline::{BlockMap, BlockOp, RowChange};
 use crate::row_numbers::NumberOp;
 use crate::shuffle::{self, StreamOrigin};
@@ -153,6 +154,11 @@ impl Planner<'_> {
             Operator::Explode(explode) => {
                 let stream = self.stream(&explode.input)?;
                 Ok(Stream { rows: u64::MAX, ..stream.mapped(ExplodeOp::new(explode)?) })
+            }
+            Operator::MapPartitions(map) => {
+                let stream = self.stream(&map.input)?;
+                let op = MapPartitionsOp::new(map, &stream.schema);
+                Ok(Stream { rows: u64::MAX, ..stream.mapped(op) })
             }
             Operator::RowNumbers(numbers) => {
                 let stream = self.stream(&numbers.input)?;

@@ -11,6 +11,7 @@
 mod asof;
 mod explode;
 mod join;
+mod map_partitions;
 mod row_numbers;
 mod union;
 mod unpivot;
@@ -29,6 +30,7 @@ use crate::logical::LogicalPlan;
 pub use asof::{Asof, AsofDirection};
 pub use explode::Explode;
 pub use join::{Join, JoinKind, JoinOn, PairNames, qualify};
+pub use map_partitions::{BatchFn, MapPartitions};
 pub use row_numbers::{Numbers, RowNumbers};
 pub use union::Union;
 pub use unpivot::{Unpivot, UnpivotNames};
@@ -44,6 +46,8 @@ pub enum Operator {
     Explode(Explode),
     /// Pairs of rows of two inputs.
     Join(Join),
+    /// What a function of the user's makes of batches.
+    MapPartitions(MapPartitions),
     /// Each row with its place, or a random number.
     RowNumbers(RowNumbers),
     /// The rows of several inputs, one after the other.
@@ -62,6 +66,7 @@ impl Operator {
         match self {
             Operator::Explode(explode) => explode,
             Operator::Join(join) => join,
+            Operator::MapPartitions(map) => map,
             Operator::RowNumbers(numbers) => numbers,
             Operator::Union(union) => union,
             Operator::Unpivot(unpivot) => unpivot,
