@@ -117,7 +117,7 @@ impl LazyFrame {
     ///
     /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
     /// let flights = scan_parquet(path)?.repartition(Partitioning::Count(4))?;
-    /// let counts = flights.partitions()?.iter().map(|part| part.clone().count());
+    /// let counts = flights.partitions()?.into_iter().map(|part| part.count());
     /// let counts: Vec<u64> = counts.collect::<Result<_, _>>()?;
     /// assert_eq!(counts.iter().sum::<u64>(), flights.count()?);
     /// # Ok::<(), dframe::Error>(())
