@@ -18,7 +18,7 @@
 //! | `flaw` | what is wrong with a line, and with which? |
 //! | `decode` | what becomes of what was read? |
 //!
-//! Files, units and what a text could be are in [`crate::text`], as JSON has them, too.
+//! Files, units and what a text could be are in `crate::text`, as JSON has them, too.
 
 mod block;
 mod decode;
