@@ -14,7 +14,6 @@ use dframe_core::Result;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
 
-use crate::group::{GroupSpec, finish_bucket};
 use crate::stage::{Folding, Fused, StageTasks, TASK_POSITION_BITS, finishing};
 
 /// What the tasks of a [`Shuffle`] do.
@@ -27,23 +26,6 @@ pub(crate) trait BucketWork: Send + Sync {
 
     /// Makes a chunk of bucket `bucket` of `inputs`, which has a chunk for each stage that is read.
     fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk>;
-}
-
-/// Finishes the groups of a bucket.
-pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
-
-impl BucketWork for FinishGroups {
-    fn name(&self) -> &str {
-        "finish groups"
-    }
-
-    fn is_repeatable(&self) -> bool {
-        true
-    }
-
-    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
-        finish_bucket(&self.0, Chunk::concat(inputs), bucket, context)
-    }
 }
 
 /// Works on each bucket of everything that some stages made.

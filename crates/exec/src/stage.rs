@@ -4,9 +4,10 @@
 //! |-----------|------------|---------------------------------------------------------------|
 //! | `Leaf`    | blockwise  | reads a partition, unit by unit, into a [`Fold`]              |
 //! | `Refold`  | blockwise  | reads a chunk of an earlier stage into a [`Fold`]             |
-//! | `Combine` | tree       | merges the groups of a few chunks                             |
 //! | `Concat`  | blockwise  | hands on a chunk of one of several stages                     |
 //! | `Gather`  | tree       | takes all chunks through the merger's steps, into one chunk   |
+//!
+//! Those of a group-by alone are in [`group`](crate::group).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, Ta
 
 use crate::exchange::{Exchange, ExchangeSpec};
 use crate::fold::{Collect, Fold};
-use crate::group::{GroupSpec, PartialAggregate, combine};
+use crate::group::{GroupSpec, PartialAggregate};
 use crate::pipeline::{self, BlockOp};
 use crate::skip::UnitTest;
 use crate::sort::{SortRun, SortSpec};
@@ -379,47 +380,6 @@ impl Stage for Refold {
             }
             folding.finish(context)
         }))
-    }
-}
-
-/// Merges the groups of `fan_in` chunks at a time.
-pub(crate) struct Combine {
-    /// The stage before.
-    pub(crate) input: usize,
-    /// Its number of tasks.
-    pub(crate) inputs: usize,
-    /// The chunks per task.
-    pub(crate) fan_in: usize,
-    /// The group-by.
-    pub(crate) spec: Arc<GroupSpec>,
-}
-
-impl Stage for Combine {
-    fn name(&self) -> &str {
-        "combine groups"
-    }
-
-    fn pattern(&self) -> Pattern {
-        Pattern::TreeReduce
-    }
-
-    fn task_count(&self) -> usize {
-        self.inputs.div_ceil(self.fan_in)
-    }
-
-    fn dependencies(&self, index: usize) -> Vec<Dependency> {
-        let start = index * self.fan_in;
-        let tasks = start..(start + self.fan_in).min(self.inputs);
-        vec![Dependency { stage: self.input, tasks }]
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
-    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
-        let spec = self.spec.clone();
-        Ok(finishing(move |inputs, context| combine(&spec, inputs, context)))
     }
 }
 

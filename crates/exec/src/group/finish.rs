@@ -48,6 +48,23 @@ pub(crate) fn finish_bucket(
     Ok(Chunk::new(output))
 }
 
+/// The results of all buckets of a chunk that one task made.
+pub(crate) fn finish_all(
+    spec: &Arc<GroupSpec>,
+    chunk: Chunk,
+    context: &TaskContext,
+) -> Result<Chunk> {
+    let parts = chunk.into_parts();
+    let mut output = Vec::new();
+    let finish = Finish { spec, context };
+    let radix = Radix::first(spec.buckets);
+    match parts.iter().all(is_uncut) {
+        true => finish.bucket(&parts, UNCUT, radix, &mut output)?,
+        false => finish.buckets(&parts, radix, &mut output)?,
+    }
+    Ok(Chunk::new(output))
+}
+
 struct Finish<'a> {
     spec: &'a Arc<GroupSpec>,
     context: &'a TaskContext,
@@ -85,7 +102,7 @@ impl Finish<'_> {
                 }
                 let next = self.recut(state, batches, radix)?;
                 drop(held);
-                return self.smaller_buckets(next, output);
+                return self.buckets(&next.0, next.1, output);
             }
         }
         self.emit(state, held, output)
@@ -113,7 +130,7 @@ impl Finish<'_> {
             return Ok(());
         }
         let next = self.recut(GroupState::new(self.spec)?, batches_of(parts, bucket), radix)?;
-        self.smaller_buckets(next, output)
+        self.buckets(&next.0, next.1, output)
     }
 
     fn fold(&self, state: &mut GroupState, tag: u32, batch: &RecordBatch) -> Result<()> {
@@ -194,12 +211,13 @@ impl Finish<'_> {
         Ok((vec![states.finish()?, raw.finish()?], next))
     }
 
-    fn smaller_buckets(
+    fn buckets(
         &self,
-        (parts, radix): (Vec<Arc<Part>>, Radix),
+        parts: &[Arc<Part>],
+        radix: Radix,
         output: &mut Vec<Arc<Part>>,
     ) -> Result<()> {
-        (0..radix.buckets()).try_for_each(|bucket| self.bucket(&parts, bucket, radix, output))
+        (0..radix.buckets()).try_for_each(|bucket| self.bucket(parts, bucket, radix, output))
     }
 }
 

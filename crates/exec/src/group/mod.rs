@@ -22,13 +22,14 @@ mod partial;
 mod radix;
 mod scatter;
 mod spec;
+mod stages;
 mod state;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use combine::combine;
-pub(crate) use finish::finish_bucket;
+use combine::combine;
+use finish::{finish_all, finish_bucket};
 pub(crate) use interner::hash_bytes;
 pub(crate) use key_column::{bit_width as key_width, bits as key_bits};
 pub(crate) use packed::mix;
@@ -36,3 +37,4 @@ pub(crate) use partial::PartialAggregate;
 pub(crate) use radix::Radix;
 pub(crate) use scatter::{SCATTER_ROW_BYTES, scatter};
 pub(crate) use spec::{Call, CallInput, Emit, GroupSpec};
+pub(crate) use stages::{Combine, FinishDivisions, FinishGroups};

@@ -19,10 +19,9 @@ use dframe_expr::aggregate::{AggregateFunction, BoundAggregate, PreparedCall};
 use dframe_expr::{AggregateCall, Expr, SortKey, UnaryOp, bind, col, lit, null, when};
 
 use super::{Planner, Stream};
-use crate::group::{Call, CallInput, Emit, GroupSpec};
+use crate::group::{Call, CallInput, Combine, Emit, FinishGroups, GroupSpec};
 use crate::pipeline::{BlockOp, COPY_COLUMN};
-use crate::shuffle::FinishGroups;
-use crate::stage::{Combine, FoldSpec, StageTasks};
+use crate::stage::FoldSpec;
 
 /// Chunks that a task of the tree reduce merges.
 const FAN_IN: usize = 8;
@@ -89,16 +88,15 @@ impl Planner<'_> {
         let buckets = if group.keys.is_empty() { 1 } else { self.buckets_for(rows, GROUP_BYTES) };
         let share = self.task_memory();
         let spec = Arc::new(group.spec(emit, buckets, share, output.clone()));
-        let mut input = self.fold(stream, FoldSpec::Group(spec.clone()))?;
-        let mut inputs = self.graph.stages()[input].task_count();
+        let partial = self.fold(stream, FoldSpec::Group(spec.clone()))?;
+        let mut input = self.tasks_of(partial);
         // Gathered values go to their bucket at once: merging makes them no fewer.
-        while inputs > 1 && !spec.gathers() {
-            let combine = Combine { input, inputs, fan_in: FAN_IN, spec: spec.clone() };
-            input = self.graph.push(Arc::new(combine));
-            inputs = self.graph.stages()[input].task_count();
+        while input.tasks > 1 && !spec.gathers() {
+            let combine = Combine { input, fan_in: FAN_IN, spec: spec.clone() };
+            let stage = self.graph.push(Arc::new(combine));
+            input = self.tasks_of(stage);
         }
-        let inputs = vec![StageTasks { stage: input, tasks: inputs }];
-        Ok(self.shuffled(inputs, buckets, Arc::new(FinishGroups(spec)), (output, rows)))
+        Ok(self.shuffled(vec![input], buckets, Arc::new(FinishGroups(spec)), (output, rows)))
     }
 }
 

@@ -1,0 +1,112 @@
+//! The stages of a group-by, after the tasks that fold rows into groups.
+//!
+//! ```text
+//!   tasks' groups --Combine.. (a tree)--> few chunks --Shuffle of FinishGroups--> results, bucket by bucket
+//!   divisions' groups --FinishDivisions--> results, division by division
+//! ```
+//!
+//! What is done with groups, the files beside this one know.
+
+use std::sync::Arc;
+
+use dframe_core::Result;
+use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
+
+use super::{GroupSpec, combine, finish_all, finish_bucket};
+use crate::shuffle::BucketWork;
+use crate::stage::{StageTasks, finishing};
+
+/// Merges the groups of `fan_in` chunks at a time.
+pub(crate) struct Combine {
+    /// The stage before.
+    pub(crate) input: StageTasks,
+    /// The chunks per task.
+    pub(crate) fan_in: usize,
+    /// The group-by.
+    pub(crate) spec: Arc<GroupSpec>,
+}
+
+impl Stage for Combine {
+    fn name(&self) -> &str {
+        "combine groups"
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::TreeReduce
+    }
+
+    fn task_count(&self) -> usize {
+        self.input.tasks.div_ceil(self.fan_in)
+    }
+
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        let start = index * self.fan_in;
+        let tasks = start..(start + self.fan_in).min(self.input.tasks);
+        vec![Dependency { stage: self.input.stage, tasks }]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        let spec = self.spec.clone();
+        Ok(finishing(move |inputs, context| combine(&spec, inputs, context)))
+    }
+}
+
+/// Finishes the groups of a bucket.
+pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
+
+impl BucketWork for FinishGroups {
+    fn name(&self) -> &str {
+        "finish groups"
+    }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        finish_bucket(&self.0, Chunk::concat(inputs), bucket, context)
+    }
+}
+
+/// Finishes the groups of each chunk by itself: no other chunk has any of them.
+pub(crate) struct FinishDivisions {
+    /// The stage before.
+    pub(crate) input: StageTasks,
+    /// The group-by.
+    pub(crate) spec: Arc<GroupSpec>,
+}
+
+impl Stage for FinishDivisions {
+    fn name(&self) -> &str {
+        "finish divisions"
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::Blockwise
+    }
+
+    fn task_count(&self) -> usize {
+        self.input.tasks
+    }
+
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        vec![Dependency { stage: self.input.stage, tasks: index..index + 1 }]
+    }
+
+    fn projected_bytes(&self, _index: usize) -> usize {
+        0
+    }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        let spec = self.spec.clone();
+        Ok(finishing(move |inputs, context| finish_all(&spec, Chunk::concat(inputs), context)))
+    }
+}
