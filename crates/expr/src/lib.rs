@@ -40,7 +40,7 @@ pub use function::temporal::windows::{BoundWindows, Closed, TimeWindows};
 pub use gathered::Interpolation;
 pub use literal::IntoLiteral;
 pub use namespace::{Dt, List, Str};
-pub use resolve::resolve_column;
+pub use resolve::{resolve_column, resolve_name};
 pub use simplify::simplify;
 pub use sort_key::SortKey;
 pub use value::{Value, plain, plain_type};

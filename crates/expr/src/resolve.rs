@@ -3,7 +3,7 @@
 use arrow::datatypes::Schema;
 use dframe_core::{Error, Result};
 
-use crate::expr::Column;
+use crate::expr::{Column, Span};
 
 /// The index of `column` in `schema`: as written, else in any case if only one column fits.
 ///
@@ -14,6 +14,14 @@ pub fn resolve_column(schema: &Schema, column: &Column) -> Result<usize> {
         Some(range) => error.span(range),
         None => error,
     })
+}
+
+/// As [`resolve_column`], of a name that is not in a text.
+///
+/// # Errors
+/// As [`resolve_column`].
+pub fn resolve_name(schema: &Schema, name: &str) -> Result<usize> {
+    find(schema, &Column { relation: None, name: name.to_string(), span: Span::NONE })
 }
 
 fn find(schema: &Schema, column: &Column) -> Result<usize> {

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use bytes::Bytes;
 use dframe_core::{Budget, CancelToken, Error, Fetched, Result};
-use dframe_expr::{Column, Span, resolve_column};
+use dframe_expr::resolve_name;
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
 pub use options::CsvOptions;
@@ -188,10 +188,7 @@ fn unite(files: &mut [SourceFile], options: &CsvOptions) -> Result<(SchemaRef, V
         .collect();
     let found = Schema::new(fields.clone());
     for (name, data_type) in &options.types {
-        let index = resolve_column(
-            &found,
-            &Column { relation: None, name: name.clone(), span: Span::NONE },
-        )?;
+        let index = resolve_name(&found, name)?;
         fields[index].set_data_type(data_type.clone());
         given[index] = true;
     }

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use dframe_core::{Budget, CancelToken, Error, Fetched, Result};
-use dframe_expr::{Column, Span, resolve_column, type_name};
+use dframe_expr::{resolve_name, type_name};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
 pub use options::JsonOptions;
@@ -235,8 +235,7 @@ fn give_types(fields: &mut [Field], members: &Members, options: &JsonOptions) ->
     let found = Schema::new(fields.to_vec());
     let mut given = vec![false; fields.len()];
     for (name, data_type) in &options.types {
-        let column = Column { relation: None, name: name.clone(), span: Span::NONE };
-        let index = resolve_column(&found, &column)?;
+        let index = resolve_name(&found, name)?;
         let shape = &members.list[index].1;
         if shape.items.is_some() || shape.members.is_some() {
             let message = format!(

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dframe_core::{Error, Result};
-use dframe_expr::{Expr, col, resolve_column};
+use dframe_expr::{Expr, resolve_name};
 
 use super::{Names, Node, Operator, PruneInput, Pushed};
 use crate::logical::LogicalPlan;
@@ -44,7 +44,7 @@ impl LogicalPlan {
         let mut fields = input.fields().to_vec();
         let mut names = Vec::with_capacity(columns.len());
         for column in columns {
-            let index = resolve_column(&input, &column_named(column))?;
+            let index = resolve_name(&input, column)?;
             let field = input.field(index);
             let element = element_type(field)?;
             fields[index] = Arc::new(Field::new(field.name(), element, true));
@@ -59,10 +59,6 @@ impl LogicalPlan {
 }
 
 /// A column as expressions name it.
-fn column_named(name: &str) -> dframe_expr::Column {
-    col(name).columns().remove(0)
-}
-
 fn element_type(field: &Field) -> Result<DataType> {
     match field.data_type() {
         DataType::List(element) | DataType::LargeList(element) => Ok(element.data_type().clone()),
