@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
+use dframe::aggregate::Aggregation;
 use dframe::plan::Optimizer;
 use dframe::prelude::*;
 
@@ -265,4 +266,44 @@ fn a_union_of_different_columns_names_the_difference() {
         error.to_string().contains("input 2 of a union has 1 columns, and the first 5"),
         "{error}"
     );
+}
+
+/// The mean of the first argument, weighted by the second.
+fn weighted_mean(value: &str, weight: &str) -> Expr {
+    let aggregation = Aggregation {
+        name: "weighted_mean",
+        initial: [0.0; 2],
+        chunk: |[sum, weights]: &mut [f64; 2], [value, weight]: [f64; 2]| {
+            *sum += value * weight;
+            *weights += weight;
+        },
+        combine: |[sum, weights]: &mut [f64; 2], other: &[f64; 2]| {
+            *sum += other[0];
+            *weights += other[1];
+        },
+        finalize: |[sum, weights]: &[f64; 2]| (*weights > 0.0).then(|| sum / weights),
+    };
+    aggregation.over([col(value), col(weight)])
+}
+
+#[test]
+fn three_closures_are_an_aggregate() {
+    let by_ticker = |frame: LazyFrame| {
+        let none = weighted_mean("price", "size").filter(col("size").lt(0));
+        let own = (col("price") * col("size")).sum() / col("size").sum();
+        let calls = [weighted_mean("price", "size").alias("a"), own.alias("b"), none.alias("none")];
+        frame.group_by(["ticker"]).agg(calls)
+    };
+    assert_everywhere("ticks", by_ticker, |result| {
+        let values = |name| result.column(name).unwrap().as_primitive::<Float64Type>().clone();
+        let (found, expected) = (values("a"), values("b"));
+        assert!(found.len() > 100 && found.null_count() == 0);
+        for (found, expected) in found.values().iter().zip(expected.values()) {
+            assert!((found / expected - 1.0).abs() < 1e-12, "{found} is not {expected}");
+        }
+        assert_eq!(values("none").null_count(), found.len(), "no rows give NULL");
+    });
+    let ticks = scan_parquet(data("ticks")).unwrap();
+    let error = ticks.agg([weighted_mean("ticker", "size")]).schema().unwrap_err().to_string();
+    assert!(error.contains("weighted_mean takes numbers, not"), "{error}");
 }

@@ -11,6 +11,7 @@
 //! `name` knows what users call the functions, `signature` which types they take; `groups` has the
 //! loops that fold values into states, and each family of functions is a file.
 
+mod aggregation;
 mod bool;
 mod call;
 mod count;
@@ -44,6 +45,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::{DataType, Field};
 use dframe_core::{Error, Result};
 
+pub use aggregation::Aggregation;
 pub use call::PreparedCall;
 pub use gather::{InOrder, LargeGroup, Passes};
 
@@ -86,7 +88,8 @@ pub trait Accumulator: Send {
     fn memory(&self) -> usize;
 }
 
-/// An aggregate function of the user's own: chunk (`update`), combine (`merge`), finalize (`finish`).
+/// An aggregate function of the user's own: chunk (`update`), combine (`merge`), finalize (`finish`). Three closures
+/// over numbers are an [`Aggregation`].
 pub trait UserAggregate: Send + Sync + std::fmt::Debug {
     /// The name, for plans and errors.
     fn name(&self) -> &str;
