@@ -1,4 +1,5 @@
-//! The partitions of a frame: how many, each by itself, by functions of one's own, others, and held.
+//! The partitions of a frame: how many, which values they hold, each by itself, by functions of one's own, others, and
+//! held.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use dframe_exec::Partitioning;
 use dframe_plan::{LogicalPlan, Source};
 use dframe_runtime::tasks::TaskError;
 
+use crate::data_frame::DataFrame;
 use crate::frame::LazyFrame;
 
 impl LazyFrame {
@@ -27,6 +29,32 @@ impl LazyFrame {
     /// What is wrong with a step of the query, or metadata that cannot be read.
     pub fn npartitions(&self) -> Result<usize> {
         Ok(self.graph()?.tasks().stages().last().map_or(0, |stage| stage.task_count()))
+    }
+
+    /// The divisions of the files by a column: pieces that have none of its values in common, in the order of its
+    /// values, with the number of their `rows` before filters, their `min` and their `max`, which is NULL where a NULL
+    /// or NaN may be. `None` if they are not known: the frame is more than columns and filters of a scan, or the files
+    /// have no statistics.
+    ///
+    /// Files sorted by the column have many divisions, and so have files of a month each. A group-by of many groups
+    /// by such a column needs no shuffle and no disk, which it finds out by itself. Dask's `divisions`.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/ticks.parquet");
+    /// let divisions = scan_parquet(path)?.divisions("ts")?;
+    /// assert!(divisions.is_some_and(|divisions| divisions.num_rows() >= 1));
+    /// # Ok::<(), dframe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such column, or metadata cannot be read.
+    pub fn divisions(&self, column: &str) -> Result<Option<DataFrame>> {
+        let plan = self.optimized_plan()?;
+        let index = dframe_expr::resolve_name(&plan.schema(), column)?;
+        let divisions = self.session().engine()?.divisions(&plan, index)?;
+        Ok(divisions.map(|rows| DataFrame::new(rows.schema(), vec![rows])))
     }
 
     /// What `function` makes of each batch of each partition, on all cores: columns of the names and types of

@@ -15,7 +15,7 @@ use dframe_runtime::{
 
 use crate::fold::as_planned;
 use crate::held::{HeldSource, Partitioning};
-use crate::lower::{LowerOptions, lower};
+use crate::lower::{LowerOptions, divisions, lower};
 use crate::tail::{self, Batches};
 
 /// How an [`Engine`] runs plans.
@@ -125,6 +125,15 @@ impl Engine {
     /// As [`Engine::execute`].
     pub fn graph(&self, plan: &LogicalPlan) -> Result<StageGraph> {
         Ok(lower(plan, &self.lower_options())?.graph)
+    }
+
+    /// The divisions of what a plan reads by the column at position `column` of its result, in the order of
+    /// values: `rows`, `min` and `max`, NULL where it is beyond all values. `None` if they are not known.
+    ///
+    /// # Errors
+    /// As [`Engine::execute`].
+    pub fn divisions(&self, plan: &LogicalPlan, column: usize) -> Result<Option<RecordBatch>> {
+        divisions(plan, column, &self.lower_options())
     }
 
     fn lower_options(&self) -> LowerOptions {

@@ -8,6 +8,7 @@
 //! in [`lower`](crate::Engine::graph) that says which stages it becomes.
 
 mod asof;
+mod divisions;
 mod engine;
 mod exchange;
 mod explode;

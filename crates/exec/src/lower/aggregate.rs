@@ -19,9 +19,9 @@ use dframe_expr::aggregate::{AggregateFunction, BoundAggregate, PreparedCall};
 use dframe_expr::{AggregateCall, Expr, SortKey, UnaryOp, bind, col, lit, null, when};
 
 use super::{Planner, Stream};
-use crate::group::{Call, CallInput, Combine, Emit, FinishGroups, GroupSpec};
+use crate::group::{Call, CallInput, Combine, Emit, FinishDivisions, FinishGroups, GroupSpec};
 use crate::pipeline::{BlockOp, COPY_COLUMN};
-use crate::stage::FoldSpec;
+use crate::stage::{FoldSpec, StageTasks};
 
 /// Chunks that a task of the tree reduce merges.
 const FAN_IN: usize = 8;
@@ -86,17 +86,31 @@ impl Planner<'_> {
     ) -> Result<Stream> {
         let rows = stream.rows;
         let buckets = if group.keys.is_empty() { 1 } else { self.buckets_for(rows, GROUP_BYTES) };
-        let share = self.task_memory();
-        let spec = Arc::new(group.spec(emit, buckets, share, output.clone()));
+        let (stream, division_rows) = match buckets {
+            1 => (stream, None),
+            _ => self.divided(stream, &group.keys)?,
+        };
+        let buckets = division_rows.map_or(buckets, |rows| self.buckets_for(rows, GROUP_BYTES));
+        let spec = Arc::new(group.spec(emit, buckets, self.task_memory(), output.clone()));
         let partial = self.fold(stream, FoldSpec::Group(spec.clone()))?;
-        let mut input = self.tasks_of(partial);
+        let input = self.tasks_of(partial);
+        if division_rows.is_some() {
+            let stage = self.graph.push(Arc::new(FinishDivisions { input, spec }));
+            return Ok(Stream::of_stage(stage, output, rows));
+        }
+        let inputs = vec![self.combined(input, &spec)];
+        Ok(self.shuffled(inputs, buckets, Arc::new(FinishGroups(spec)), (output, rows)))
+    }
+
+    /// A tree that merges the groups of `input`, chunk with chunk.
+    fn combined(&mut self, mut input: StageTasks, spec: &Arc<GroupSpec>) -> StageTasks {
         // Gathered values go to their bucket at once: merging makes them no fewer.
         while input.tasks > 1 && !spec.gathers() {
             let combine = Combine { input, fan_in: FAN_IN, spec: spec.clone() };
             let stage = self.graph.push(Arc::new(combine));
             input = self.tasks_of(stage);
         }
-        Ok(self.shuffled(vec![input], buckets, Arc::new(FinishGroups(spec)), (output, rows)))
+        input
     }
 }
 

@@ -15,6 +15,7 @@
 
 mod aggregate;
 mod asof;
+mod divisions;
 mod exchange;
 mod join;
 mod skip;
@@ -23,6 +24,7 @@ mod window;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Event, Observer, Result};
 use dframe_expr::{Expr, SortKey, bind, bind_predicate, conjunction};
@@ -73,6 +75,20 @@ pub(crate) fn lower(plan: &LogicalPlan, options: &LowerOptions) -> Result<Lowere
     Ok(Lowered { graph: planner.graph, tail, schema })
 }
 
+/// The divisions of what `plan` reads by a column of what comes out of it: a row each of `rows`, `min` and `max`,
+/// in the order of values. `None` if they are not known.
+///
+/// # Errors
+/// As [`lower`].
+pub(crate) fn divisions(
+    plan: &LogicalPlan,
+    column: usize,
+    options: &LowerOptions,
+) -> Result<Option<RecordBatch>> {
+    let mut planner = Planner { graph: StageGraph::new(), options };
+    planner.known_divisions(plan, column)?.map(|divisions| divisions.to_batch()).transpose()
+}
+
 /// Rows on their way: where they come from and what is still to be done with them.
 struct Stream {
     origin: Origin,
@@ -88,11 +104,19 @@ struct Stream {
 
 enum Origin {
     Scan(Scan),
+    /// A scan whose partitions are known.
+    Planned(Scan, PlannedScan),
     Stage(usize),
     /// Rows made of buckets as they are asked for.
     Buckets(StreamOrigin),
     /// Streams without tails, one after the other.
     Union(Vec<Stream>),
+}
+
+/// What a scan reads.
+struct PlannedScan {
+    request: Arc<ScanRequest>,
+    partitions: Vec<Partition>,
 }
 
 struct Planner<'a> {
@@ -268,10 +292,10 @@ impl Planner<'_> {
             Origin::Scan(scan) => {
                 let rows = if keeps_rows { 1 } else { PARTITION_ROWS };
                 let (request, partitions) = self.partitions(&scan, rows, limit)?;
-                let tests = skip::unit_tests(&scan, &fused, &partitions)?;
-                let name = Leaf::name(&fused);
-                let source = scan.source;
-                self.graph.push(Arc::new(Leaf { source, request, partitions, tests, fused, name }))
+                self.leaf(scan, request, partitions, fused)?
+            }
+            Origin::Planned(scan, planned) => {
+                self.leaf(scan, planned.request, planned.partitions, fused)?
             }
             Origin::Buckets(origin) => {
                 self.graph.push(Arc::new(shuffle::Stream::new(origin, fused)))
@@ -282,6 +306,19 @@ impl Planner<'_> {
                 self.graph.push(Arc::new(Refold { input, tasks, fused, name }))
             }
         })
+    }
+
+    /// A stage that takes `partitions` of `scan` through `fused`, a task each.
+    fn leaf(
+        &mut self,
+        scan: Scan,
+        request: Arc<ScanRequest>,
+        partitions: Vec<Partition>,
+        fused: Arc<Fused>,
+    ) -> Result<usize> {
+        let tests = skip::unit_tests(&scan, &fused, &partitions)?;
+        let (source, name) = (scan.source, Leaf::name(&fused));
+        Ok(self.graph.push(Arc::new(Leaf { source, request, partitions, tests, fused, name })))
     }
 
     /// The rows as those of a stage of their own, whose positions tell their order.
