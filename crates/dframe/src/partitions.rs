@@ -36,8 +36,8 @@ impl LazyFrame {
     /// or NaN may be. `None` if they are not known: the frame is more than columns and filters of a scan, or the files
     /// have no statistics.
     ///
-    /// Files sorted by the column have many divisions, and so have files of a month each. A group-by of many groups
-    /// by such a column needs no shuffle and no disk, which it finds out by itself. Dask's `divisions`.
+    /// Files sorted by the column have many divisions, and so have files of a month each. Group-bys, joins and windows
+    /// of many rows by such a column need no shuffle, which they find out by themselves. Dask's `divisions`.
     ///
     /// ```
     /// use dframe::prelude::*;

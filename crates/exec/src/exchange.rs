@@ -70,6 +70,11 @@ impl ExchangeSpec {
         Self { input: schema.clone(), computed, keys: places, order, buckets, layout }
     }
 
+    /// The same rows, not cut.
+    pub(crate) fn in_one_bucket(&self) -> Self {
+        Self { buckets: 1, ..self.clone() }
+    }
+
     /// The columns of the rows that come out: those of the input, computed keys, and the position.
     pub(crate) fn layout(&self) -> &SchemaRef {
         &self.layout

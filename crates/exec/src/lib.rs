@@ -7,6 +7,7 @@
 //! This crate knows no file formats and starts no threads. An operator is a file here, with an arm
 //! in [`lower`](crate::Engine::graph) that says which stages it becomes.
 
+mod alternate;
 mod asof;
 mod divisions;
 mod engine;

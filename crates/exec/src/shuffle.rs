@@ -3,6 +3,7 @@
 //! ```text
 //!   [`Shuffle`]   chunks, cut by key --a bucket of all--> BucketWork --> chunk
 //!   [`Stream`]    chunks, cut by key --a bucket of all--> BucketStream --batches--> operators --> fold
+//!                 chunks of a division ---------------^
 //! ```
 //!
 //! How rows are cut is `exchange`'s business, what is done with a bucket an operator's.
@@ -104,11 +105,50 @@ pub(crate) struct Stream {
 #[derive(Clone)]
 pub(crate) struct StreamOrigin {
     /// The stages.
-    pub(crate) inputs: Vec<StageTasks>,
-    /// The number of buckets.
-    pub(crate) buckets: u32,
+    pub(crate) inputs: StreamInputs,
     /// What makes rows.
     pub(crate) work: Arc<dyn BucketStream>,
+}
+
+/// What the tasks of a [`Stream`] read.
+#[derive(Clone)]
+pub(crate) enum StreamInputs {
+    /// Each its bucket, out of so many, of all chunks of each of these stages.
+    Buckets(Vec<StageTasks>, u32),
+    /// Each its division: the next few tasks of a stage, one for each side, whose chunks are of one bucket.
+    Divisions {
+        /// The stage.
+        stage: StageTasks,
+        /// The tasks of a division.
+        sides: usize,
+    },
+}
+
+impl StreamInputs {
+    fn task_count(&self) -> usize {
+        match self {
+            Self::Buckets(_, buckets) => *buckets as usize,
+            Self::Divisions { stage, sides } => stage.tasks / sides,
+        }
+    }
+
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        match self {
+            Self::Buckets(inputs, _) => inputs.iter().map(|input| input.all()).collect(),
+            Self::Divisions { stage, sides } => {
+                let tasks = index * sides..(index + 1) * sides;
+                vec![Dependency { stage: stage.stage, tasks }]
+            }
+        }
+    }
+
+    /// The bucket that task `index` reads, and a chunk for each side out of its inputs.
+    fn bucket(&self, index: usize, chunks: Vec<Chunk>) -> (u32, Vec<Chunk>) {
+        match self {
+            Self::Buckets(inputs, _) => (index as u32, sides(inputs, chunks)),
+            Self::Divisions { .. } => (0, chunks),
+        }
+    }
 }
 
 impl Stream {
@@ -125,16 +165,20 @@ impl Stage for Stream {
     }
 
     fn pattern(&self) -> Pattern {
-        Pattern::Shuffle
+        match self.origin.inputs {
+            StreamInputs::Buckets(..) => Pattern::Shuffle,
+            StreamInputs::Divisions { .. } => Pattern::Blockwise,
+        }
     }
 
     fn task_count(&self) -> usize {
-        self.origin.buckets as usize
+        self.origin.inputs.task_count()
     }
 
-    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        let inputs = self.origin.inputs.iter().map(|input| input.all());
-        inputs.chain(self.fused.after()).collect()
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        let mut all = self.origin.inputs.dependencies(index);
+        all.extend(self.fused.after());
+        all
     }
 
     fn projected_bytes(&self, _index: usize) -> usize {
@@ -146,13 +190,13 @@ impl Stage for Stream {
     }
 
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
-        let StreamOrigin { inputs, work, .. } = self.origin.clone();
+        let StreamOrigin { inputs, work } = self.origin.clone();
         let mut folding = Folding::new(&self.fused);
         Ok(finishing(move |chunks, context| {
             // Positions only have to grow from task to task, and within one.
             let mut position = (index as u64) << TASK_POSITION_BITS;
-            let sides = sides(&inputs, chunks);
-            work.stream(index as u32, sides, context, &mut |rows| {
+            let (bucket, sides) = inputs.bucket(index, chunks);
+            work.stream(bucket, sides, context, &mut |rows| {
                 let next = position + rows.num_rows() as u64;
                 let batch = ScannedBatch { rows, position };
                 position = next;

@@ -13,20 +13,26 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayData, ArrayRef, RecordBatch, make_array};
 use arrow::buffer::Buffer;
 use arrow::compute::interleave;
-use arrow::datatypes::{ArrowNativeType, DataType};
+use arrow::datatypes::{ArrowNativeType, DataType, Field};
 use dframe_core::Result;
 
 use super::key_column::hash_rows;
 use super::radix::{Cut, Radix};
 use crate::pipeline::batch_of;
 
-/// The rows of `batches`, a batch per bucket, all of them slices of one. The columns `keys` are the keys.
+/// The rows of `batches`, a batch per bucket, all of them slices of one; or as they are, where there is one bucket.
+/// The columns `keys` are the keys.
 pub(crate) fn scatter(
     batches: &[RecordBatch],
     keys: &[usize],
     radix: Radix,
 ) -> Result<Vec<(u32, RecordBatch)>> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    // Dictionaries of many batches become one, of those values that are there.
+    let is_plain = |field: &Arc<Field>| !matches!(field.data_type(), DataType::Dictionary(..));
+    if radix.buckets() == 1 && first.schema().fields().iter().all(is_plain) {
+        return Ok(batches.iter().map(|batch| (0, batch.clone())).collect());
+    }
     let mut hashes = Vec::new();
     for batch in batches {
         hashes.extend(key_hashes(batch, keys)?);

@@ -79,16 +79,16 @@ impl Planner<'_> {
     /// The stages of a group-by.
     fn grouped(
         &mut self,
-        stream: Stream,
+        mut stream: Stream,
         group: Grouping,
         emit: Emit,
         output: SchemaRef,
     ) -> Result<Stream> {
         let rows = stream.rows;
         let buckets = if group.keys.is_empty() { 1 } else { self.buckets_for(rows, GROUP_BYTES) };
-        let (stream, division_rows) = match buckets {
-            1 => (stream, None),
-            _ => self.divided(stream, &group.keys)?,
+        let division_rows = match buckets {
+            1 => None,
+            _ => self.divide(&mut stream, &group.keys)?,
         };
         let buckets = division_rows.map_or(buckets, |rows| self.buckets_for(rows, GROUP_BYTES));
         let spec = Arc::new(group.spec(emit, buckets, self.task_memory(), output.clone()));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   one side small      small --collect--> chunks --> build table;   large --ops, probe, ops, fold--> ...
+//!   divisions by a key  left, right --a task each per division--> a task per division: join, ops, fold--> ...
 //!   else                left --exchange--+
 //!                       right --exchange-+--> a task per bucket: join, ops, fold--> ...
 //! ```
@@ -17,7 +18,7 @@ use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
 use crate::join::{Broadcast, BuildTable, JoinBuckets, JoinSpec, KeyCoder, Side};
 use crate::pipeline::BlockOp;
-use crate::shuffle::StreamOrigin;
+use crate::shuffle::{StreamInputs, StreamOrigin};
 use crate::stage::StageTasks;
 
 /// One part in so many of the memory may be a table that all tasks share.
@@ -37,11 +38,11 @@ impl Planner<'_> {
         let left = self.without_tail(left)?;
         let right = self.stream(&join.right)?;
         let right = self.without_tail(right)?;
-        let spec = Arc::new(self.join_spec(join, &left, &right)?);
+        let spec = self.join_spec(join, &left, &right)?;
         match self.shared_side(&spec, &left, &right) {
             Some(Side::Left) => self.broadcast(spec, Side::Left, left, right),
             Some(Side::Right) => self.broadcast(spec, Side::Right, right, left),
-            None => self.join_buckets(spec, left, right),
+            None => self.join_buckets(spec, [left, right]),
         }
     }
 
@@ -93,7 +94,7 @@ impl Planner<'_> {
 
     fn broadcast(
         &mut self,
-        spec: Arc<JoinSpec>,
+        spec: JoinSpec,
         build: Side,
         small: Stream,
         large: Stream,
@@ -102,20 +103,29 @@ impl Planner<'_> {
         let input = self.collect(small)?;
         let input = self.tasks_of(input);
         let output = spec.output.clone();
-        let broadcast = Arc::new(Broadcast::new(spec, build));
+        let broadcast = Arc::new(Broadcast::new(Arc::new(spec), build));
         let stage = self.graph.push(Arc::new(BuildTable { input, broadcast: broadcast.clone() }));
         let op = BlockOp::Probe(broadcast, StageTasks { stage, tasks: 1 });
         Ok(Stream { rows, ..large.with_op(op, Some(output)) })
     }
 
-    fn join_buckets(&mut self, spec: Arc<JoinSpec>, left: Stream, right: Stream) -> Result<Stream> {
-        let rows = left.rows.max(right.rows);
-        let inputs = vec![
-            self.exchange(left, spec.sides[0].clone())?,
-            self.exchange(right, spec.sides[1].clone())?,
-        ];
+    fn join_buckets(&mut self, mut spec: JoinSpec, mut sides: [Stream; 2]) -> Result<Stream> {
+        let rows = sides[0].rows.max(sides[1].rows);
         let (schema, buckets) = (spec.output.clone(), spec.sides[0].buckets());
-        let origin = StreamOrigin { inputs, buckets, work: Arc::new(JoinBuckets(spec)) };
+        let inputs = match buckets > 1 && self.divide_both(&mut sides, &spec.sides)? {
+            true => {
+                spec.sides = spec.sides.map(|side| Arc::new(side.in_one_bucket()));
+                let stage = self.alternating(sides, &spec.sides)?;
+                StreamInputs::Divisions { stage, sides: 2 }
+            }
+            false => {
+                let [left, right] = sides;
+                let left = self.exchange(left, spec.sides[0].clone())?;
+                let right = self.exchange(right, spec.sides[1].clone())?;
+                StreamInputs::Buckets(vec![left, right], buckets)
+            }
+        };
+        let origin = StreamOrigin { inputs, work: Arc::new(JoinBuckets(Arc::new(spec))) };
         Ok(Stream::of(Origin::Buckets(origin), schema, rows))
     }
 }

@@ -35,12 +35,13 @@ use crate::explode::ExplodeOp;
 use crate::map_partitions::MapPartitionsOp;
 use crate::pipeline::{BlockMap, BlockOp, RowChange};
 use crate::row_numbers::NumberOp;
-use crate::shuffle::{self, StreamOrigin};
+use crate::shuffle::{self, StreamInputs, StreamOrigin};
 use crate::sort::{MergeRanges, SortSpec};
-use crate::stage::{FoldSpec, Fused, Gather, Leaf, Refold};
+use crate::stage::{FoldSpec, Fused, Gather, Refold};
 use crate::tail::TailOp;
 use crate::unpivot::UnpivotOp;
 use crate::windows::WindowOp;
+use divisions::PlannedScan;
 
 /// What the planner goes by.
 #[derive(Clone)]
@@ -105,18 +106,12 @@ struct Stream {
 enum Origin {
     Scan(Scan),
     /// A scan whose partitions are known.
-    Planned(Scan, PlannedScan),
+    Planned(PlannedScan),
     Stage(usize),
     /// Rows made of buckets as they are asked for.
     Buckets(StreamOrigin),
     /// Streams without tails, one after the other.
     Union(Vec<Stream>),
-}
-
-/// What a scan reads.
-struct PlannedScan {
-    request: Arc<ScanRequest>,
-    partitions: Vec<Partition>,
 }
 
 struct Planner<'a> {
@@ -213,9 +208,9 @@ impl Planner<'_> {
         let stage = self.fold(stream, FoldSpec::Sort(spec.clone()))?;
         if limit.is_none() && rows > MERGED_ALONE {
             let ranges = rows.div_ceil(RANGE_ROWS).min(RANGES_MAX) as u32;
-            let inputs = vec![self.tasks_of(stage)];
+            let inputs = StreamInputs::Buckets(vec![self.tasks_of(stage)], ranges);
             let work = Arc::new(MergeRanges::new(spec, ranges));
-            let origin = StreamOrigin { inputs, buckets: ranges, work };
+            let origin = StreamOrigin { inputs, work };
             return Ok(Stream::of(Origin::Buckets(origin), schema, rows));
         }
         let mut sorted = Stream::of_stage(stage, schema, rows);
@@ -292,11 +287,10 @@ impl Planner<'_> {
             Origin::Scan(scan) => {
                 let rows = if keeps_rows { 1 } else { PARTITION_ROWS };
                 let (request, partitions) = self.partitions(&scan, rows, limit)?;
-                self.leaf(scan, request, partitions, fused)?
+                let planned = PlannedScan { scan, request, partitions };
+                self.graph.push(Arc::new(planned.into_leaf(fused)?))
             }
-            Origin::Planned(scan, planned) => {
-                self.leaf(scan, planned.request, planned.partitions, fused)?
-            }
+            Origin::Planned(planned) => self.graph.push(Arc::new(planned.into_leaf(fused)?)),
             Origin::Buckets(origin) => {
                 self.graph.push(Arc::new(shuffle::Stream::new(origin, fused)))
             }
@@ -306,19 +300,6 @@ impl Planner<'_> {
                 self.graph.push(Arc::new(Refold { input, tasks, fused, name }))
             }
         })
-    }
-
-    /// A stage that takes `partitions` of `scan` through `fused`, a task each.
-    fn leaf(
-        &mut self,
-        scan: Scan,
-        request: Arc<ScanRequest>,
-        partitions: Vec<Partition>,
-        fused: Arc<Fused>,
-    ) -> Result<usize> {
-        let tests = skip::unit_tests(&scan, &fused, &partitions)?;
-        let (source, name) = (scan.source, Leaf::name(&fused));
-        Ok(self.graph.push(Arc::new(Leaf { source, request, partitions, tests, fused, name })))
     }
 
     /// The rows as those of a stage of their own, whose positions tell their order.

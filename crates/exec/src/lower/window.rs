@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   partition by k   --exchange by k--> a task per bucket: sort by k, order; evaluate --> ops, fold --> ...
+//!   divisions by k   --as they are--> a task per division: the same
 //!   no partition     --sort--> a task that evaluates --> ops, fold --> ...
 //! ```
 
@@ -17,7 +18,7 @@ use dframe_plan::node::{Node, Window};
 use super::join::row_bytes;
 use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
-use crate::shuffle::StreamOrigin;
+use crate::shuffle::{StreamInputs, StreamOrigin};
 use crate::sort::SortSpec;
 use crate::window::{WindowBuckets, WindowSpec};
 
@@ -46,10 +47,10 @@ impl Planner<'_> {
         let stage = self.collect(sorted)?;
         let spec = window_spec(window, &schema, &schema, None, Vec::new())?;
         let work = Arc::new(WindowBuckets(Arc::new(spec)));
-        Ok(StreamOrigin { inputs: vec![self.tasks_of(stage)], buckets: 1, work })
+        Ok(StreamOrigin { inputs: StreamInputs::Buckets(vec![self.tasks_of(stage)], 1), work })
     }
 
-    fn windows_of_buckets(&mut self, window: &Window, stream: Stream) -> Result<StreamOrigin> {
+    fn windows_of_buckets(&mut self, window: &Window, mut stream: Stream) -> Result<StreamOrigin> {
         let schema = stream.schema.clone();
         let keys = window.partition_by.iter().map(|key| bind(key, &schema));
         let keys = keys.collect::<Result<Vec<BoundExpr>>>()?;
@@ -58,6 +59,8 @@ impl Planner<'_> {
             // A bucket may be larger than memory: few ones are better than many small pieces.
             false => self.buckets_for(stream.rows, row_bytes(&schema)),
         };
+        let is_divided = buckets > 1 && self.divide(&mut stream, &keys)?.is_some();
+        let buckets = if is_divided { 1 } else { buckets };
         let order = match needs_places(window) {
             false => RowOrder::Forgotten,
             true => RowOrder::Kept,
@@ -70,7 +73,12 @@ impl Planner<'_> {
         let sort = Some(sort).filter(|sort| !sort.keys.is_empty()).map(Arc::new);
         let spec = window_spec(window, &schema, layout, sort, partition)?;
         let work = Arc::new(WindowBuckets(Arc::new(spec)));
-        Ok(StreamOrigin { inputs: vec![self.exchange(stream, exchange)?], buckets, work })
+        let stage = self.exchange(stream, exchange)?;
+        let inputs = match is_divided {
+            true => StreamInputs::Divisions { stage, sides: 1 },
+            false => StreamInputs::Buckets(vec![stage], buckets),
+        };
+        Ok(StreamOrigin { inputs, work })
     }
 
     /// By partition, then by the order; equal rows as they came, or in reverse.
