@@ -76,6 +76,10 @@ const QUERIES: &[Query] = &[
     ("few groups", false, |f| f.group_by(["skewed"]).agg(every_aggregate())),
     ("many groups", false, |f| f.group_by(["many"]).agg(every_aggregate())),
     ("a group per row", false, |f| f.group_by(["wide", "row"]).agg([col("float").sum()])),
+    // Rows are in their order, so that there are divisions by them, but not by what is computed.
+    ("a computed group per row", false, |f| {
+        f.group_by([col("wide"), (col("row") * lit(2)).alias("k")]).agg([col("float").sum()])
+    }),
     ("all kinds of keys", false, |f| {
         f.group_by(["skewed", "small", "float", "money", "time", "flag", "text"])
             .agg([count_all().alias("n"), col("many").max()])
@@ -290,7 +294,7 @@ fn all_ways_give_the_same_rows() {
 
 /// What must spill, whatever the plan: keys, aggregates with wide states, rows to be ordered.
 const HUNGRY: &[&str] = &[
-    "a group per row",
+    "a computed group per row",
     "all kinds of keys",
     "distinct aggregates",
     "all values, no keys",
