@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import resource
+import statistics
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,19 +47,120 @@ class Run:
     spilled: int = 0
 
 
-def run_dframe(command, options):
+def median(runs, what):
+    return statistics.median(getattr(run, what) for run in runs)
+
+
+class Failed(Exception):
+    """A run without an answer. In words: why; `messages` is what the process had to say."""
+
+    def __init__(self, why, messages=""):
+        super().__init__(f"{why}: {messages[-2000:]}" if messages else why)
+        self.why, self.messages = why, messages
+
+
+@dataclass
+class Guard:
+    """What ends a run: so many seconds, bytes resident, or too few bytes free where it writes."""
+    timeout: float = float("inf")
+    ceiling: float = float("inf")
+    free: int = 0
+
+
+def run_dframe(command, options, guard=Guard()):
     """Runs a command of dframe as a process of its own, which counts as a whole."""
     command = [options.binary, *command, "--threads", str(options.threads), "--stats", "--error-format", "json"]
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    messages = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    done = run_guarded(command, guard)
+    stats = next(json.loads(line)["stats"] for line in done.messages.splitlines() if '"stats"' in line)
+    return Run(done.cpu, done.wall, stats["resident_peak"], stats["bytes_spilled"])
+
+
+def run_peer(command, job, guard, spill):
+    """Runs a script that takes a job on its input, and prints what it cost."""
+    done = run_guarded(command, guard, json.dumps(job), spill)
+    return Run(**json.loads(done.output), spilled=done.spilled)
+
+
+@dataclass
+class Done:
+    output: str
+    messages: str
+    cpu: float
+    wall: float
+    spilled: int
+
+
+def run_guarded(command, guard, job="", spill=None):
+    """Runs a process to its end, or until the guard ends it, which is a `Failed`."""
+    before, start = cpu_seconds(resource.RUSAGE_CHILDREN), time.perf_counter()
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watch = Watch(child, guard, spill)
+    watch.start()
+    output, messages = child.communicate(job)
     wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"\n{' '.join(map(str, command))}\n{messages}")
-    stats = next(json.loads(line)["stats"] for line in messages.splitlines() if '"stats"' in line)
-    return Run(usage.ru_utime + usage.ru_stime, wall, stats["resident_peak"], stats["bytes_spilled"])
+    watch.join()
+    if child.returncode != 0:
+        raise Failed(watch.reason or "failed", "" if watch.reason else messages)
+    return Done(output, messages, cpu_seconds(resource.RUSAGE_CHILDREN) - before, wall, watch.spilled)
+
+
+class Watch(threading.Thread):
+    def __init__(self, child, guard, spill):
+        super().__init__(daemon=True)
+        self.child, self.guard, self.spill = child, guard, spill
+        self.spilled, self.reason = 0, None
+
+    def run(self):
+        deadline = time.monotonic() + self.guard.timeout
+        while self.child.returncode is None and not self.reason:
+            self.spilled = max(self.spilled, size_of(self.spill)) if self.spill else 0
+            self.reason = self.excess(deadline)
+            time.sleep(0.05)
+        if self.reason:
+            self.child.kill()
+
+    def excess(self, deadline):
+        if resident(self.child.pid) > self.guard.ceiling:
+            return f"over {self.guard.ceiling / 2**30:g} GiB"
+        if time.monotonic() > deadline:
+            return f"over {self.guard.timeout:g} s"
+        if self.spill and free_bytes(self.spill) < self.guard.free:
+            return "disk full"
+        return None
+
+
+def resident(pid):
+    """Bytes that a process has in memory; 0 if it has ended."""
+    try:
+        return status_bytes(pid, "VmRSS:")
+    except (OSError, StopIteration):
+        return 0
+
+
+def status_bytes(pid, what):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(what))
+
+
+def size_of(folder):
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(path, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def free_bytes(folder):
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
+
+
+def bytes_of(size):
+    units = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+    return int(float(size[:-3]) * units[size[-3:]])
 
 
 def note(text):
@@ -65,15 +168,13 @@ def note(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def cpu_seconds():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+def cpu_seconds(who=resource.RUSAGE_SELF):
+    usage = resource.getrusage(who)
     return usage.ru_utime + usage.ru_stime
 
 
 def resident_peak():
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
+    return status_bytes("self", "VmHWM:")
 
 
 def machine(options, load, peers):
