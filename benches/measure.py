@@ -75,7 +75,7 @@ def run_dframe(command, options, guard=Guard()):
     return Run(done.cpu, done.wall, stats["resident_peak"], stats["bytes_spilled"])
 
 
-def run_peer(command, job, guard, spill):
+def run_job(command, job, guard, spill):
     """Runs a script that takes a job on its input, and prints what it cost."""
     done = run_guarded(command, guard, json.dumps(job), spill)
     return Run(**json.loads(done.output), spilled=done.spilled)
