@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::compute::{concat_batches, take};
+use arrow::compute::take;
 use arrow::datatypes::{Float64Type, Int64Type};
 use dframe::prelude::*;
 use rand::seq::SliceRandom;
@@ -62,7 +62,7 @@ fn write_files(folder: &Path, table: &RecordBatch, files: usize, random: &mut Ch
     }
 }
 
-/// Group-bys whose answers do not depend on the order of rows.
+/// Queries whose answers do not depend on the order of rows.
 fn queries(frame: &LazyFrame, key: &str) -> Vec<LazyFrame> {
     let sums = [
         count_all().alias("n"),
@@ -163,9 +163,7 @@ fn divisions_are_told_with_their_rows_and_bounds() {
     write(&folder.path().join("ids.parquet"), &table, 2);
     let session = Session::builder().synchronous().build().unwrap();
     let frame = session.scan_parquet(folder.path()).unwrap();
-    let found = frame.divisions("id").unwrap().unwrap();
-    let batches = found.batches().to_vec();
-    let found = concat_batches(found.schema(), &batches).unwrap();
+    let found = frame.divisions("id").unwrap().unwrap().to_batch().unwrap();
     let values = |column: usize| -> Vec<Option<i64>> {
         found.column(column).as_primitive::<Int64Type>().iter().collect()
     };

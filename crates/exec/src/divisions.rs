@@ -5,9 +5,10 @@
 //!   divisions   ( a .......... b )     ( c .......... d )        ( e )
 //! ```
 //!
-//! Of two scans, a division has units of both, or of one. Files sorted by a column are made of many divisions, and so are files that hold a month each. Rows with equal
+//! Files sorted by a column are made of many divisions, and so are files that hold a month each. Rows with equal
 //! values of the column are in one division, so that whoever works by that column needs no shuffle (the name
-//! is Dask's). NULL and NaN count as greater than all values. What is done with divisions, others know.
+//! is Dask's). Of two scans, a division has units of both, or of one. NULL and NaN count as greater than all
+//! values. What is done with divisions, others know.
 
 use std::sync::Arc;
 

@@ -360,10 +360,6 @@ impl Stage for Refold {
         all
     }
 
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
         let mut folding = Folding::new(&self.fused);
         Ok(finishing(move |inputs, context| {
@@ -431,10 +427,6 @@ impl Stage for Concat {
         Vec::new()
     }
 
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
     fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
         Ok(finishing(|chunks, _| Ok(Chunk::concat(chunks))))
     }
@@ -469,10 +461,6 @@ impl Stage for Gather {
 
     fn dependencies(&self, _index: usize) -> Vec<Dependency> {
         vec![Dependency { stage: self.input, tasks: 0..self.inputs }]
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
     }
 
     fn task(&self, _index: usize) -> Result<Box<dyn Task>> {

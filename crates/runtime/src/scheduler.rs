@@ -281,9 +281,6 @@ mod tests {
         fn dependencies(&self, index: usize) -> Vec<Dependency> {
             (self.1)(index)
         }
-        fn projected_bytes(&self, _index: usize) -> usize {
-            0
-        }
         fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
             Err(dframe_core::Error::internal("never made"))
         }

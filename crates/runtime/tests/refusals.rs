@@ -59,9 +59,6 @@ impl Stage for Greedy {
     fn dependencies(&self, _index: usize) -> Vec<Dependency> {
         Vec::new()
     }
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
     fn is_repeatable(&self) -> bool {
         self.repeatable
     }

@@ -137,10 +137,6 @@ impl Stage for BuildTable {
         vec![self.input.all()]
     }
 
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
     fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
         let broadcast = self.broadcast.clone();
         Ok(finishing(move |inputs, context| {

@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, Float64Type};
 use dframe_core::{Error, Result};
 
 use super::{Accumulator, AggregateFunction, AggregateSignature, GroupedRows, UserAggregate};
-use crate::{AggregateCall, Expr};
+use crate::{Expr, aggregate};
 
 /// An aggregate of `A` numeric arguments that keeps `N` numbers for each group.
 ///
@@ -43,7 +43,6 @@ use crate::{AggregateCall, Expr};
 /// let expr = geometric_mean.over([col("price")]);
 /// assert_eq!(expr.to_string(), "geometric_mean(price)");
 /// ```
-#[derive(Clone)]
 pub struct Aggregation<const N: usize, Chunk, Combine, Finalize> {
     /// The name, for plans and errors.
     pub name: &'static str,
@@ -61,18 +60,18 @@ impl<const N: usize, Chunk, Combine, Finalize> Aggregation<N, Chunk, Combine, Fi
     /// The aggregate of these arguments, to use like any other.
     pub fn over<const A: usize>(self, args: [Expr; A]) -> Expr
     where
-        Chunk: Fn(&mut [f64; N], [f64; A]) + Clone + Send + Sync + 'static,
-        Combine: Fn(&mut [f64; N], &[f64; N]) + Clone + Send + Sync + 'static,
-        Finalize: Fn(&[f64; N]) -> Option<f64> + Clone + Send + Sync + 'static,
+        Chunk: Fn(&mut [f64; N], [f64; A]) + Send + Sync + 'static,
+        Combine: Fn(&mut [f64; N], &[f64; N]) + Send + Sync + 'static,
+        Finalize: Fn(&[f64; N]) -> Option<f64> + Send + Sync + 'static,
     {
-        let function = AggregateFunction::User(Arc::new(OfArguments::<N, A, _, _, _>(self)));
-        Expr::Aggregate(Arc::new(AggregateCall::new(function, args.to_vec())))
+        let functions = OfArguments::<N, A, _, _, _>(Arc::new(self));
+        aggregate(AggregateFunction::User(Arc::new(functions)), args.to_vec())
     }
 }
 
 /// An aggregation that knows its number of arguments.
 struct OfArguments<const N: usize, const A: usize, Chunk, Combine, Finalize>(
-    Aggregation<N, Chunk, Combine, Finalize>,
+    Arc<Aggregation<N, Chunk, Combine, Finalize>>,
 );
 
 impl<const N: usize, const A: usize, Chunk, Combine, Finalize> Debug
@@ -86,9 +85,9 @@ impl<const N: usize, const A: usize, Chunk, Combine, Finalize> Debug
 impl<const N: usize, const A: usize, Chunk, Combine, Finalize> UserAggregate
     for OfArguments<N, A, Chunk, Combine, Finalize>
 where
-    Chunk: Fn(&mut [f64; N], [f64; A]) + Clone + Send + Sync + 'static,
-    Combine: Fn(&mut [f64; N], &[f64; N]) + Clone + Send + Sync + 'static,
-    Finalize: Fn(&[f64; N]) -> Option<f64> + Clone + Send + Sync + 'static,
+    Chunk: Fn(&mut [f64; N], [f64; A]) + Send + Sync + 'static,
+    Combine: Fn(&mut [f64; N], &[f64; N]) + Send + Sync + 'static,
+    Finalize: Fn(&[f64; N]) -> Option<f64> + Send + Sync + 'static,
 {
     fn name(&self) -> &str {
         self.0.name
@@ -115,7 +114,7 @@ where
 
 /// The states of all groups.
 struct States<const N: usize, const A: usize, Chunk, Combine, Finalize> {
-    functions: Aggregation<N, Chunk, Combine, Finalize>,
+    functions: Arc<Aggregation<N, Chunk, Combine, Finalize>>,
     states: Vec<[f64; N]>,
 }
 
@@ -130,9 +129,9 @@ impl<const N: usize, const A: usize, Chunk, Combine, Finalize>
 impl<const N: usize, const A: usize, Chunk, Combine, Finalize> Accumulator
     for States<N, A, Chunk, Combine, Finalize>
 where
-    Chunk: Fn(&mut [f64; N], [f64; A]) + Send,
-    Combine: Fn(&mut [f64; N], &[f64; N]) + Send,
-    Finalize: Fn(&[f64; N]) -> Option<f64> + Send,
+    Chunk: Fn(&mut [f64; N], [f64; A]) + Send + Sync,
+    Combine: Fn(&mut [f64; N], &[f64; N]) + Send + Sync,
+    Finalize: Fn(&[f64; N]) -> Option<f64> + Send + Sync,
 {
     fn update(&mut self, rows: &GroupedRows<'_>, args: &[ArrayRef]) -> Result<()> {
         self.resize(rows.group_count);

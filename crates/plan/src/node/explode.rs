@@ -58,7 +58,6 @@ impl LogicalPlan {
     }
 }
 
-/// A column as expressions name it.
 fn element_type(field: &Field) -> Result<DataType> {
     match field.data_type() {
         DataType::List(element) | DataType::LargeList(element) => Ok(element.data_type().clone()),
