@@ -3,7 +3,7 @@
 //! ```text
 //!   [`Shuffle`]   chunks, cut by key --a bucket of all--> BucketWork --> chunk
 //!   [`Stream`]    chunks, cut by key --a bucket of all--> BucketStream --batches--> operators --> fold
-//!                 chunks of a division ---------------^
+//!   both          the chunks of a division -------------> the same
 //! ```
 //!
 //! How rows are cut is `exchange`'s business, what is done with a bucket an operator's.
@@ -31,10 +31,8 @@ pub(crate) trait BucketWork: Send + Sync {
 
 /// Works on each bucket of everything that some stages made.
 pub(crate) struct Shuffle {
-    /// The stages.
-    pub(crate) inputs: Vec<StageTasks>,
-    /// The number of buckets.
-    pub(crate) buckets: u32,
+    /// What is read.
+    pub(crate) inputs: BucketInputs,
     /// What is done with a bucket.
     pub(crate) work: Arc<dyn BucketWork>,
 }
@@ -45,19 +43,15 @@ impl Stage for Shuffle {
     }
 
     fn pattern(&self) -> Pattern {
-        Pattern::Shuffle
+        self.inputs.pattern()
     }
 
     fn task_count(&self) -> usize {
-        self.buckets as usize
+        self.inputs.task_count()
     }
 
-    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        self.inputs.iter().map(|input| input.all()).collect()
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        self.inputs.dependencies(index)
     }
 
     fn is_repeatable(&self) -> bool {
@@ -67,8 +61,57 @@ impl Stage for Shuffle {
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
         let (work, inputs) = (self.work.clone(), self.inputs.clone());
         Ok(finishing(move |chunks, context| {
-            work.run(index as u32, sides(&inputs, chunks), context)
+            let (bucket, sides) = inputs.bucket(index, chunks);
+            work.run(bucket, sides, context)
         }))
+    }
+}
+
+/// What the tasks of these stages read.
+#[derive(Clone)]
+pub(crate) enum BucketInputs {
+    /// Each its bucket, out of so many, of all chunks of each of these stages.
+    Buckets(Vec<StageTasks>, u32),
+    /// Each its division: the next few tasks of a stage, one for each side, whose chunks are of one bucket.
+    Divisions {
+        /// The stage.
+        stage: StageTasks,
+        /// The tasks of a division.
+        sides: usize,
+    },
+}
+
+impl BucketInputs {
+    fn pattern(&self) -> Pattern {
+        match self {
+            Self::Buckets(..) => Pattern::Shuffle,
+            Self::Divisions { .. } => Pattern::Blockwise,
+        }
+    }
+
+    fn task_count(&self) -> usize {
+        match self {
+            Self::Buckets(_, buckets) => *buckets as usize,
+            Self::Divisions { stage, sides } => stage.tasks / sides,
+        }
+    }
+
+    fn dependencies(&self, index: usize) -> Vec<Dependency> {
+        match self {
+            Self::Buckets(inputs, _) => inputs.iter().map(|input| input.all()).collect(),
+            Self::Divisions { stage, sides } => {
+                let tasks = index * sides..(index + 1) * sides;
+                vec![Dependency { stage: stage.stage, tasks }]
+            }
+        }
+    }
+
+    /// The bucket that task `index` reads, and a chunk for each side out of its inputs.
+    fn bucket(&self, index: usize, chunks: Vec<Chunk>) -> (u32, Vec<Chunk>) {
+        match self {
+            Self::Buckets(inputs, _) => (index as u32, sides(inputs, chunks)),
+            Self::Divisions { .. } => (0, chunks),
+        }
     }
 }
 
@@ -105,50 +148,9 @@ pub(crate) struct Stream {
 #[derive(Clone)]
 pub(crate) struct StreamOrigin {
     /// The stages.
-    pub(crate) inputs: StreamInputs,
+    pub(crate) inputs: BucketInputs,
     /// What makes rows.
     pub(crate) work: Arc<dyn BucketStream>,
-}
-
-/// What the tasks of a [`Stream`] read.
-#[derive(Clone)]
-pub(crate) enum StreamInputs {
-    /// Each its bucket, out of so many, of all chunks of each of these stages.
-    Buckets(Vec<StageTasks>, u32),
-    /// Each its division: the next few tasks of a stage, one for each side, whose chunks are of one bucket.
-    Divisions {
-        /// The stage.
-        stage: StageTasks,
-        /// The tasks of a division.
-        sides: usize,
-    },
-}
-
-impl StreamInputs {
-    fn task_count(&self) -> usize {
-        match self {
-            Self::Buckets(_, buckets) => *buckets as usize,
-            Self::Divisions { stage, sides } => stage.tasks / sides,
-        }
-    }
-
-    fn dependencies(&self, index: usize) -> Vec<Dependency> {
-        match self {
-            Self::Buckets(inputs, _) => inputs.iter().map(|input| input.all()).collect(),
-            Self::Divisions { stage, sides } => {
-                let tasks = index * sides..(index + 1) * sides;
-                vec![Dependency { stage: stage.stage, tasks }]
-            }
-        }
-    }
-
-    /// The bucket that task `index` reads, and a chunk for each side out of its inputs.
-    fn bucket(&self, index: usize, chunks: Vec<Chunk>) -> (u32, Vec<Chunk>) {
-        match self {
-            Self::Buckets(inputs, _) => (index as u32, sides(inputs, chunks)),
-            Self::Divisions { .. } => (0, chunks),
-        }
-    }
 }
 
 impl Stream {
@@ -165,10 +167,7 @@ impl Stage for Stream {
     }
 
     fn pattern(&self) -> Pattern {
-        match self.origin.inputs {
-            StreamInputs::Buckets(..) => Pattern::Shuffle,
-            StreamInputs::Divisions { .. } => Pattern::Blockwise,
-        }
+        self.origin.inputs.pattern()
     }
 
     fn task_count(&self) -> usize {
@@ -179,10 +178,6 @@ impl Stage for Stream {
         let mut all = self.origin.inputs.dependencies(index);
         all.extend(self.fused.after());
         all
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
     }
 
     fn is_repeatable(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   tasks' groups --Combine.. (a tree)--> few chunks --Shuffle of FinishGroups--> results, bucket by bucket
-//!   divisions' groups --FinishDivisions--> results, division by division
+//!   divisions' groups --Shuffle of FinishDivisions--> results, division by division
 //! ```
 //!
 //! What is done with groups, the files beside this one know.
@@ -45,10 +45,6 @@ impl Stage for Combine {
         vec![Dependency { stage: self.input.stage, tasks }]
     }
 
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
-    }
-
     fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
         let spec = self.spec.clone();
         Ok(finishing(move |inputs, context| combine(&spec, inputs, context)))
@@ -72,41 +68,19 @@ impl BucketWork for FinishGroups {
     }
 }
 
-/// Finishes the groups of each chunk by itself: no other chunk has any of them.
-pub(crate) struct FinishDivisions {
-    /// The stage before.
-    pub(crate) input: StageTasks,
-    /// The group-by.
-    pub(crate) spec: Arc<GroupSpec>,
-}
+/// Finishes the groups of a division: no other has any of them.
+pub(crate) struct FinishDivisions(pub(crate) Arc<GroupSpec>);
 
-impl Stage for FinishDivisions {
+impl BucketWork for FinishDivisions {
     fn name(&self) -> &str {
         "finish divisions"
-    }
-
-    fn pattern(&self) -> Pattern {
-        Pattern::Blockwise
-    }
-
-    fn task_count(&self) -> usize {
-        self.input.tasks
-    }
-
-    fn dependencies(&self, index: usize) -> Vec<Dependency> {
-        vec![Dependency { stage: self.input.stage, tasks: index..index + 1 }]
-    }
-
-    fn projected_bytes(&self, _index: usize) -> usize {
-        0
     }
 
     fn is_repeatable(&self) -> bool {
         true
     }
 
-    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
-        let spec = self.spec.clone();
-        Ok(finishing(move |inputs, context| finish_all(&spec, Chunk::concat(inputs), context)))
+    fn run(&self, _: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        finish_all(&self.0, Chunk::concat(inputs), context)
     }
 }

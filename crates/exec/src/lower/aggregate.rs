@@ -21,6 +21,7 @@ use dframe_expr::{AggregateCall, Expr, SortKey, UnaryOp, bind, col, lit, null, w
 use super::{Planner, Stream};
 use crate::group::{Call, CallInput, Combine, Emit, FinishDivisions, FinishGroups, GroupSpec};
 use crate::pipeline::{BlockOp, COPY_COLUMN};
+use crate::shuffle::BucketInputs;
 use crate::stage::{FoldSpec, StageTasks};
 
 /// Chunks that a task of the tree reduce merges.
@@ -95,11 +96,11 @@ impl Planner<'_> {
         let partial = self.fold(stream, FoldSpec::Group(spec.clone()))?;
         let input = self.tasks_of(partial);
         if division_rows.is_some() {
-            let stage = self.graph.push(Arc::new(FinishDivisions { input, spec }));
-            return Ok(Stream::of_stage(stage, output, rows));
+            let inputs = BucketInputs::Divisions { stage: input, sides: 1 };
+            return Ok(self.shuffled(inputs, Arc::new(FinishDivisions(spec)), (output, rows)));
         }
-        let inputs = vec![self.combined(input, &spec)];
-        Ok(self.shuffled(inputs, buckets, Arc::new(FinishGroups(spec)), (output, rows)))
+        let inputs = BucketInputs::Buckets(vec![self.combined(input, &spec)], buckets);
+        Ok(self.shuffled(inputs, Arc::new(FinishGroups(spec)), (output, rows)))
     }
 
     /// A tree that merges the groups of `input`, chunk with chunk.

@@ -15,7 +15,7 @@ use super::join::row_bytes;
 use super::{Origin, Planner, Stream};
 use crate::asof::{AsofBuckets, AsofSpec, SideSpec};
 use crate::exchange::{ExchangeSpec, RowOrder};
-use crate::shuffle::{StreamInputs, StreamOrigin};
+use crate::shuffle::{BucketInputs, StreamOrigin};
 use crate::sort::SortSpec;
 use crate::stage::StageTasks;
 
@@ -49,7 +49,7 @@ impl Planner<'_> {
         };
         let work = Arc::new(AsofBuckets(Arc::new(spec)));
         let origin =
-            StreamOrigin { inputs: StreamInputs::Buckets(vec![left, right], buckets), work };
+            StreamOrigin { inputs: BucketInputs::Buckets(vec![left, right], buckets), work };
         Ok(Stream::of(Origin::Buckets(origin), join.schema(), rows))
     }
 

@@ -12,7 +12,7 @@ use dframe_core::Result;
 
 use super::{Planner, Stream};
 use crate::exchange::ExchangeSpec;
-use crate::shuffle::{BucketWork, Shuffle};
+use crate::shuffle::{BucketInputs, BucketWork, Shuffle};
 use crate::stage::{FoldSpec, StageTasks};
 
 /// Buckets, at most: each is a batch of every partition's chunk.
@@ -30,15 +30,14 @@ impl Planner<'_> {
         Ok(self.tasks_of(stage))
     }
 
-    /// What `work` makes of each bucket of `inputs`: at most `rows` rows, in the order of the buckets.
+    /// What `work` makes of each bucket or division of `inputs`: at most `rows` rows, in their order.
     pub(super) fn shuffled(
         &mut self,
-        inputs: Vec<StageTasks>,
-        buckets: u32,
+        inputs: BucketInputs,
         work: Arc<dyn BucketWork>,
         (schema, rows): (SchemaRef, u64),
     ) -> Stream {
-        let stage = self.graph.push(Arc::new(Shuffle { inputs, buckets, work }));
+        let stage = self.graph.push(Arc::new(Shuffle { inputs, work }));
         Stream::of_stage(stage, schema, rows)
     }
 

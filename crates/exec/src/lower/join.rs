@@ -18,7 +18,7 @@ use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
 use crate::join::{Broadcast, BuildTable, JoinBuckets, JoinSpec, KeyCoder, Side};
 use crate::pipeline::BlockOp;
-use crate::shuffle::{StreamInputs, StreamOrigin};
+use crate::shuffle::{BucketInputs, StreamOrigin};
 use crate::stage::StageTasks;
 
 /// One part in so many of the memory may be a table that all tasks share.
@@ -116,13 +116,13 @@ impl Planner<'_> {
             true => {
                 spec.sides = spec.sides.map(|side| Arc::new(side.in_one_bucket()));
                 let stage = self.alternating(sides, &spec.sides)?;
-                StreamInputs::Divisions { stage, sides: 2 }
+                BucketInputs::Divisions { stage, sides: 2 }
             }
             false => {
                 let [left, right] = sides;
                 let left = self.exchange(left, spec.sides[0].clone())?;
                 let right = self.exchange(right, spec.sides[1].clone())?;
-                StreamInputs::Buckets(vec![left, right], buckets)
+                BucketInputs::Buckets(vec![left, right], buckets)
             }
         };
         let origin = StreamOrigin { inputs, work: Arc::new(JoinBuckets(Arc::new(spec))) };

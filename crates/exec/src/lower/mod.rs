@@ -35,7 +35,7 @@ use crate::explode::ExplodeOp;
 use crate::map_partitions::MapPartitionsOp;
 use crate::pipeline::{BlockMap, BlockOp, RowChange};
 use crate::row_numbers::NumberOp;
-use crate::shuffle::{self, StreamInputs, StreamOrigin};
+use crate::shuffle::{self, BucketInputs, StreamOrigin};
 use crate::sort::{MergeRanges, SortSpec};
 use crate::stage::{FoldSpec, Fused, Gather, Refold};
 use crate::tail::TailOp;
@@ -208,7 +208,7 @@ impl Planner<'_> {
         let stage = self.fold(stream, FoldSpec::Sort(spec.clone()))?;
         if limit.is_none() && rows > MERGED_ALONE {
             let ranges = rows.div_ceil(RANGE_ROWS).min(RANGES_MAX) as u32;
-            let inputs = StreamInputs::Buckets(vec![self.tasks_of(stage)], ranges);
+            let inputs = BucketInputs::Buckets(vec![self.tasks_of(stage)], ranges);
             let work = Arc::new(MergeRanges::new(spec, ranges));
             let origin = StreamOrigin { inputs, work };
             return Ok(Stream::of(Origin::Buckets(origin), schema, rows));

@@ -18,7 +18,7 @@ use dframe_plan::node::{Node, Window};
 use super::join::row_bytes;
 use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
-use crate::shuffle::{StreamInputs, StreamOrigin};
+use crate::shuffle::{BucketInputs, StreamOrigin};
 use crate::sort::SortSpec;
 use crate::window::{WindowBuckets, WindowSpec};
 
@@ -47,7 +47,7 @@ impl Planner<'_> {
         let stage = self.collect(sorted)?;
         let spec = window_spec(window, &schema, &schema, None, Vec::new())?;
         let work = Arc::new(WindowBuckets(Arc::new(spec)));
-        Ok(StreamOrigin { inputs: StreamInputs::Buckets(vec![self.tasks_of(stage)], 1), work })
+        Ok(StreamOrigin { inputs: BucketInputs::Buckets(vec![self.tasks_of(stage)], 1), work })
     }
 
     fn windows_of_buckets(&mut self, window: &Window, mut stream: Stream) -> Result<StreamOrigin> {
@@ -75,8 +75,8 @@ impl Planner<'_> {
         let work = Arc::new(WindowBuckets(Arc::new(spec)));
         let stage = self.exchange(stream, exchange)?;
         let inputs = match is_divided {
-            true => StreamInputs::Divisions { stage, sides: 1 },
-            false => StreamInputs::Buckets(vec![stage], buckets),
+            true => BucketInputs::Divisions { stage, sides: 1 },
+            false => BucketInputs::Buckets(vec![stage], buckets),
         };
         Ok(StreamOrigin { inputs, work })
     }
