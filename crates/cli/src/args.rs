@@ -69,10 +69,14 @@ impl Cli {
     /// Checks what takes more than one flag to see.
     ///
     /// # Errors
-    /// An output whose format cannot be told, or that is none for where it goes.
+    /// Flags that do not go together; an output whose format cannot be told, or that is none for where it
+    /// goes.
     pub fn check(&mut self) -> Result<()> {
-        if let Command::Convert(args) = &mut self.command {
-            args.resolve_output()?;
+        match &mut self.command {
+            Command::Convert(args) => args.check()?,
+            Command::Generate(args) => args.check()?,
+            Command::Join(args) => args.check()?,
+            _ => {}
         }
         match self.command.output() {
             Some((output, None)) => output.resolve().map(|_| ()),

@@ -45,11 +45,29 @@ enum Codec {
 }
 
 impl Convert {
+    /// Checks what takes more than one flag to see.
+    ///
+    /// # Errors
+    /// As [`Convert::resolve_output`]; a compression for a file that has none of its own.
+    pub fn check(&mut self) -> Result<()> {
+        self.resolve_output()?;
+        if self.compression.is_none() || self.run.watch.explain.is_some() {
+            return Ok(());
+        }
+        match self.output.resolve()?.format {
+            format if format.is_binary() => Ok(()),
+            format => {
+                let message = format!("--compression is for parquet and arrow, not for {format}");
+                Err(Error::invalid_input(message).remedy("leave it out"))
+            }
+        }
+    }
+
     /// Takes the second of two files for the output if no other is named.
     ///
     /// # Errors
     /// It exists.
-    pub fn resolve_output(&mut self) -> Result<()> {
+    fn resolve_output(&mut self) -> Result<()> {
         if self.output.output.is_some() || self.input.files.len() != 2 {
             return Ok(());
         }

@@ -40,15 +40,15 @@ pub struct Generate {
     /// Order of the rows; ticker and time are for ticks, ids for groupby
     #[arg(long, value_name = "ORDER", default_value = "natural", value_parser = order_parser())]
     sorted: Sortedness,
-    /// ticks: number of different tickers
-    #[arg(long, value_name = "N", default_value = "8k", value_parser = count::<usize>)]
-    tickers: usize,
-    /// ticks: how unequal the tickers' shares are, as a Zipf exponent; 0 makes them equal
-    #[arg(long, value_name = "S", default_value_t = Options::default().skew)]
-    skew: f64,
-    /// groupby: number of different values of id1, id2, id4 and id5
-    #[arg(long, value_name = "N", default_value = "100", value_parser = count::<u32>)]
-    k: u32,
+    /// ticks: number of different tickers [default: 8k]
+    #[arg(long, value_name = "N", value_parser = count::<usize>)]
+    tickers: Option<usize>,
+    /// ticks: how unequal the tickers' shares are, as a Zipf exponent; 0 makes them equal [default: 1]
+    #[arg(long, value_name = "S")]
+    skew: Option<f64>,
+    /// groupby: number of different values of id1, id2, id4 and id5 [default: 100]
+    #[arg(long, value_name = "N", value_parser = count::<u32>)]
+    k: Option<u32>,
     /// Layout of the files.
     #[command(flatten)]
     layout: LayoutArgs,
@@ -76,16 +76,41 @@ struct LayoutArgs {
     files: usize,
 }
 
+impl Generate {
+    /// Checks which flags go with the table.
+    ///
+    /// # Errors
+    /// One is another table's.
+    pub fn check(&self) -> Result<()> {
+        let given = [
+            ("--tickers", Table::Ticks, self.tickers.is_some()),
+            ("--skew", Table::Ticks, self.skew.is_some()),
+            ("--k", Table::Groupby, self.k.is_some()),
+            ("--sorted time", Table::Ticks, self.sorted == Sortedness::Time),
+            ("--sorted ticker", Table::Ticks, self.sorted == Sortedness::Ticker),
+            ("--sorted ids", Table::Groupby, self.sorted == Sortedness::Ids),
+        ];
+        match given.into_iter().find(|(_, table, given)| *given && *table != self.table) {
+            Some((flag, table, _)) => {
+                let message = format!("{flag} is for the table '{}'", table.name());
+                Err(Error::invalid_input(message).remedy("leave it out"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// Writes the table.
 pub fn run(args: Generate, context: &Context) -> Result<()> {
+    let default = Options::default();
     let options = Options {
         rows: args.rows,
         seed: args.seed,
-        tickers: args.tickers,
-        skew: args.skew,
+        tickers: args.tickers.unwrap_or(default.tickers),
+        skew: args.skew.unwrap_or(default.skew),
         null_share: args.nulls,
         sorted: args.sorted,
-        k: args.k,
+        k: args.k.unwrap_or(default.k),
         row_group_rows: args.layout.row_group_size,
         compression: args.layout.compression,
         files: args.layout.files,
@@ -153,7 +178,8 @@ mod tests {
         let cli = crate::args::Cli::try_parse_from(words).unwrap();
         let crate::args::Command::Generate(args) = cli.command else { panic!("not generate") };
         let default = Options::default();
-        assert_eq!((args.rows, args.tickers, args.k), (default.rows, default.tickers, default.k));
+        assert_eq!(args.rows, default.rows);
+        assert_eq!((default.tickers, default.skew, default.k), (8_000, 1.0, 100));
         assert_eq!(args.layout.row_group_size, default.row_group_rows);
         assert_eq!(args.layout.files, default.files);
     }

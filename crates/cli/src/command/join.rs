@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use dframe::plan::node::qualify;
 use dframe::prelude::{AsofDirection, Expr, JoinBuilder, JoinKind, LazyFrame, SortKey};
 use dframe::sql::{parse_columns, parse_expr, parse_exprs, parse_keys};
-use dframe::{Error, ErrorKind, Result};
+use dframe::{Error, Result};
 
 use crate::args::{OutputArgs, RunArgs, row_count, some_text};
 use crate::query::{Context, Query, joined};
@@ -48,9 +48,9 @@ pub struct Join {
     /// Which rows come out
     #[arg(long, value_name = "KIND", default_value = "inner")]
     how: How,
-    /// Where the partner lies in an as-of join
-    #[arg(long, value_name = "WHERE", default_value = "backward")]
-    direction: Direction,
+    /// Where the partner lies in an as-of join [default: backward]
+    #[arg(long, value_name = "WHERE")]
+    direction: Option<Direction>,
     /// How far the partner may be in an as-of join: "5m", "1d12h", "0.5"
     #[arg(long, value_name = "DISTANCE", allow_hyphen_values = true, value_parser = some_text)]
     tolerance: Option<String>,
@@ -138,6 +138,47 @@ impl How {
     }
 }
 
+impl Join {
+    /// Checks which flags go with --how.
+    ///
+    /// # Errors
+    /// One that does not, or no keys where there must be some.
+    pub fn check(&self) -> Result<()> {
+        if self.how != How::Asof {
+            for (flag, given) in [
+                ("--tolerance", self.tolerance.is_some()),
+                ("--direction", self.direction.is_some()),
+            ] {
+                wrong(given, format!("{flag} is for as-of joins"), "add --how asof")?;
+            }
+        }
+        let keys = !self.on.is_empty() || !self.left_on.is_empty();
+        let condition = self.condition.is_some();
+        match self.how {
+            How::Cross => wrong(
+                keys || condition || self.nulls_equal,
+                "a cross join has no keys".into(),
+                "leave the keys out, or make it an inner join",
+            ),
+            How::Asof => {
+                let remedy = "filter the right side first, or the result afterwards";
+                wrong(condition, "an as-of join has no condition besides its keys".into(), remedy)?;
+                let remedy = "name the columns to join on (--on), the ordered one last";
+                wrong(!keys, "an as-of join has no ordered key".into(), remedy)
+            }
+            _ => wrong(
+                !keys && !condition,
+                "a join has no keys".into(),
+                "name the columns to join on (--on), or make it a cross join (--how cross)",
+            ),
+        }
+    }
+}
+
+fn wrong(is_wrong: bool, message: String, remedy: &str) -> Result<()> {
+    if is_wrong { Err(Error::invalid_input(message).remedy(remedy)) } else { Ok(()) }
+}
+
 /// Joins.
 pub fn run(args: &Join, context: &Context) -> Result<()> {
     let mut query = Query::new(&args.run, &args.output, context)?;
@@ -194,14 +235,11 @@ fn with_keys(
         builder = builder.nulls_equal();
     }
     if args.how == How::Asof {
-        builder = builder.asof(args.direction.asof());
+        builder = builder.asof(args.direction.unwrap_or(Direction::Backward).asof());
         builder = match &args.tolerance {
             Some(text) => with_tolerance(builder, text)?,
             None => builder,
         };
-    } else if args.tolerance.is_some() {
-        let message = "--tolerance is for as-of joins";
-        return Err(Error::new(ErrorKind::InvalidInput, message).remedy("add --how asof"));
     }
     let (on, left_on, right_on) = (joined(&args.on), joined(&args.left_on), joined(&args.right_on));
     builder = match (on, left_on, right_on) {

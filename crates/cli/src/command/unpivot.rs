@@ -1,6 +1,6 @@
 //! `dframe unpivot`: columns become rows.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use dframe::expr::Expr;
 use dframe::prelude::LazyFrame;
 use dframe::sql::parse_exprs;
@@ -14,6 +14,7 @@ use crate::query::{Context, Query, joined};
 /// Each row comes out once for each column of --on, with the columns of --index, the name of the column as
 /// `variable` and its value as `value`, of a type that holds all of them. NULL values stay.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("columns").args(["on", "index"]).multiple(true).required(true)))]
 #[command(after_help = r#"Examples:
   dframe unpivot data/flights.parquet --on "delay, distance" --index origin
   dframe unpivot quotes.parquet --on "bid, ask" \
@@ -58,15 +59,12 @@ pub fn run(args: &Unpivot, context: &Context) -> Result<()> {
     let rows = query.scan(&args.input)?;
     let on = names(&mut query, &rows, &args.on)?;
     let index = names(&mut query, &rows, &args.index)?;
-    let index = match (&on, index) {
-        (_, Some(index)) => index,
-        (Some(on), None) => others(&rows, on)?,
-        (None, None) => {
-            return Err(Error::invalid_input("no columns are named to unpivot")
-                .remedy("name those that become rows (--on), or those that stay (--index)"));
-        }
+    let on = on.unwrap_or_default();
+    let index = match index {
+        Some(index) => index,
+        None => others(&rows, &on)?,
     };
-    let rows = rows.unpivot_as(on.unwrap_or_default(), index, &args.variable, &args.value);
+    let rows = rows.unpivot_as(on, index, &args.variable, &args.value);
     rows.schema()?;
     let rows = query.filter(rows, args.filter.as_deref())?;
     query.finish_ordered(rows, &args.sort, args.limit)
