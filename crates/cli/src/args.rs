@@ -16,8 +16,8 @@ use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
 use crate::command::{
-    Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Meta, Pivot,
-    Resample, Sample, Schema, Select, Sort, Tail, Unpivot, Window,
+    Completions, Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Man,
+    Meta, Pivot, Resample, Sample, Schema, Select, Sort, Tail, Unpivot, Window,
 };
 use crate::reading::ReadingArgs;
 
@@ -63,6 +63,8 @@ pub enum Command {
     Convert(Convert),
     Meta(Meta),
     Generate(Generate),
+    Completions(Completions),
+    Man(Man),
 }
 
 impl Cli {
@@ -76,6 +78,7 @@ impl Cli {
             Command::Convert(args) => args.check()?,
             Command::Generate(args) => args.check()?,
             Command::Join(args) => args.check()?,
+            Command::Man(args) => args.check()?,
             _ => {}
         }
         match self.command.output() {
@@ -113,7 +116,7 @@ impl Command {
             Command::Count(args) => &args.output,
             Command::Convert(args) => &args.output,
             Command::Meta(args) => &args.output,
-            Command::Generate(_) => return None,
+            Command::Generate(_) | Command::Completions(_) | Command::Man(_) => return None,
         };
         Some((output, self.run().and_then(|run| run.watch.explain)))
     }
@@ -136,7 +139,11 @@ impl Command {
             Command::Tail(args) => Some(&args.run),
             Command::Count(args) => Some(&args.run),
             Command::Convert(args) => Some(&args.run),
-            Command::Schema(_) | Command::Meta(_) | Command::Generate(_) => None,
+            Command::Schema(_)
+            | Command::Meta(_)
+            | Command::Generate(_)
+            | Command::Completions(_)
+            | Command::Man(_) => None,
         }
     }
 }

@@ -11,10 +11,12 @@
 mod allocator;
 mod args;
 mod command;
+mod completion;
 mod error;
 mod input;
 mod json;
 mod messages;
+mod nearest;
 mod output;
 mod progress;
 mod query;
@@ -35,6 +37,9 @@ use crate::query::Context;
 static ALLOCATOR: allocator::Counting = allocator::Counting;
 
 fn main() -> ExitCode {
+    if completion::answer() {
+        return ExitCode::SUCCESS;
+    }
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -34,6 +34,13 @@ pub struct Output {
     terminal: bool,
 }
 
+impl Output {
+    /// Text on standard output.
+    pub fn text() -> Self {
+        Self { format: Format::Table, path: None, terminal: false }
+    }
+}
+
 impl OutputArgs {
     /// What the flags mean here.
     ///

@@ -1,5 +1,6 @@
 //! The subcommands, a file each: its flags, and how they become a query.
 
+mod completions;
 mod convert;
 mod count;
 mod describe;
@@ -9,6 +10,7 @@ mod generate;
 mod groupby;
 mod head;
 mod join;
+mod man;
 mod meta;
 mod pivot;
 mod resample;
@@ -22,6 +24,7 @@ mod window;
 
 use dframe::Result;
 
+pub use completions::Completions;
 pub use convert::Convert;
 pub use count::Count;
 pub use describe::Describe;
@@ -31,6 +34,7 @@ pub use generate::Generate;
 pub use groupby::GroupBy;
 pub use head::Head;
 pub use join::Join;
+pub use man::Man;
 pub use meta::Meta;
 pub use pivot::Pivot;
 pub use resample::Resample;
@@ -67,5 +71,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Count(args) => count::run(&args, context),
         Command::Meta(args) => meta::run(&args, context),
         Command::Generate(args) => generate::run(args, context),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args, context),
     }
 }

@@ -105,6 +105,21 @@ impl CsvSurvey {
         Ok(survey)
     }
 
+    /// The columns of all files, each once: headers are read, and no rows.
+    ///
+    /// # Errors
+    /// As [`CsvSurvey::open`].
+    pub fn column_names(paths: &[String], options: &CsvOptions) -> Result<Vec<String>> {
+        let survey = Self::open(paths, options, &Budget::unlimited())?;
+        let mut names = Vec::new();
+        for name in survey.files.into_iter().flat_map(|file| file.header.names) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
     fn look<'a>(&'a self, file: usize, cancel: &'a CancelToken, budget: &'a Budget) -> Look<'a> {
         Look { surveyed: &self.files[file], options: &self.options, budget, cancel }
     }

@@ -115,6 +115,27 @@ impl JsonSurvey {
         Ok(survey)
     }
 
+    /// The members that the first records of each file have, each once; later records may have others.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its first records are no JSON.
+    pub fn leading_names(paths: &[String], options: &JsonOptions) -> Result<Vec<String>> {
+        let survey = Self::open(paths, options)?;
+        let (cancel, budget) = (CancelToken::new(), Budget::unlimited());
+        let mut names = Vec::new();
+        for (index, file) in survey.files.iter().enumerate() {
+            let end = file.start + LEADING_BYTES;
+            let piece = Piece { start: file.start, end, is_first: true };
+            let found = survey.look(index, &cancel, &budget).exactly(piece)?;
+            for (name, _) in found.shape.members.into_iter().flat_map(|members| members.list) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
     fn look<'a>(&'a self, file: usize, cancel: &'a CancelToken, budget: &'a Budget) -> Look<'a> {
         Look { surveyed: &self.files[file], options: &self.options, budget, cancel }
     }
@@ -122,6 +143,8 @@ impl JsonSurvey {
 
 /// The bytes that tell a file's layout: blanks may be before the first record.
 const HEAD_BYTES: usize = 4 << 10;
+/// The bytes whose records are the first ones of a file.
+const LEADING_BYTES: u64 = 64 << 10;
 /// What a decoder holds for each byte of a batch's text: a tape of its values, and they themselves.
 const DECODER_SHARE: u64 = 4;
 
