@@ -23,7 +23,7 @@ use dframe::expr::function::{FORMS, families};
 /// Subcommands whose result is a table on a terminal.
 const TABLES: &[&str] = &[
     "groupby", "resample", "select", "schema", "head", "tail", "meta", "pivot", "unpivot",
-    "explode",
+    "explode", "config",
 ];
 /// What says that a command prints something else, or elsewhere.
 const NO_TABLE: &[&str] = &[" -f ", " -o ", " | ", " > ", " --explain", " --help"];
@@ -166,6 +166,7 @@ fn run(command: &str, folder: &Path) -> String {
         .current_dir(folder)
         .env("PATH", format!("{}:{inherited}", binary.parent().unwrap().display()))
         .env("NO_COLOR", "1")
+        .env("XDG_CONFIG_HOME", folder.join("config"))
         .env("DFRAME_THREADS", "2")
         .env("DFRAME_MEMORY_LIMIT", "1GiB")
         .output()

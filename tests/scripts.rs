@@ -38,7 +38,7 @@ const WAYS: &[&[&str]] = &[
 const AS_WRITTEN: &[&[&str]] = &[&[]];
 
 /// Subcommands that run no query.
-const WAYLESS: &[&str] = &["schema", "meta", "generate", "--version", "--help"];
+const WAYLESS: &[&str] = &["schema", "meta", "generate", "config", "--version", "--help"];
 
 #[test]
 fn scripts_print_what_they_say() {
@@ -160,6 +160,8 @@ fn dframe(words: &[String], way: &[&str]) -> String {
         .stdin(input)
         .current_dir(root())
         .env("NO_COLOR", "1")
+        // Where no settings of users are.
+        .env("XDG_CONFIG_HOME", root().join("tests/scripts"))
         .output()
         .unwrap();
     let mut text = String::from_utf8(output.stdout).unwrap();

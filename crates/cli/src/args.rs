@@ -10,16 +10,17 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use dframe::prelude::Session;
 use dframe::size::Size;
 use dframe::{Error, Format, Result};
 
 use crate::command::{
-    Completions, Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head, Join, Man,
-    Meta, Pivot, Resample, Sample, Schema, Select, Sort, Tail, Unpivot, Window,
+    Completions, Config, Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head,
+    Join, Man, Meta, Pivot, Resample, Sample, Schema, Select, Sort, Tail, Unpivot, Window,
 };
 use crate::reading::ReadingArgs;
+use crate::settings::Settings;
 
 /// Query files larger than memory with a few words
 ///
@@ -65,9 +66,17 @@ pub enum Command {
     Generate(Generate),
     Completions(Completions),
     Man(Man),
+    Config(Config),
 }
 
 impl Cli {
+    /// Tells the subcommand that shows settings what they are.
+    pub fn hear(&mut self, settings: &Settings, matches: &ArgMatches) {
+        if let Command::Config(args) = &mut self.command {
+            args.hear(settings, matches);
+        }
+    }
+
     /// Checks what takes more than one flag to see.
     ///
     /// # Errors
@@ -116,6 +125,7 @@ impl Command {
             Command::Count(args) => &args.output,
             Command::Convert(args) => &args.output,
             Command::Meta(args) => &args.output,
+            Command::Config(args) => args.output(),
             Command::Generate(_) | Command::Completions(_) | Command::Man(_) => return None,
         };
         Some((output, self.run().and_then(|run| run.watch.explain)))
@@ -143,7 +153,8 @@ impl Command {
             | Command::Meta(_)
             | Command::Generate(_)
             | Command::Completions(_)
-            | Command::Man(_) => None,
+            | Command::Man(_)
+            | Command::Config(_) => None,
         }
     }
 }
@@ -195,6 +206,10 @@ pub struct OutputArgs {
     /// csv in a pipe]
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
     pub format: Option<Format>,
+    /// What is printed where no flag names a format: a setting, and no flag of users
+    #[arg(long, hide = true, value_name = "FORMAT", value_parser = format_parser())]
+    #[arg(env = "DFRAME_FORMAT", hide_env = true)]
+    pub usual_format: Option<Format>,
 }
 
 /// How a query is run.

@@ -21,17 +21,19 @@ mod output;
 mod progress;
 mod query;
 mod reading;
+mod settings;
 mod signals;
 mod stats;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use dframe::CancelToken;
 
 use crate::args::Cli;
 use crate::messages::Messages;
 use crate::query::Context;
+use crate::settings::Settings;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Counting = allocator::Counting;
@@ -40,15 +42,14 @@ fn main() -> ExitCode {
     if completion::answer() {
         return ExitCode::SUCCESS;
     }
-    let mut cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            let words: Vec<String> = std::env::args().skip(1).collect();
-            return messages::usage(&error, &words).into();
-        }
+    let settings = Settings::read();
+    let (mut cli, matches) = match parsed(settings.as_ref().ok()) {
+        Ok(parsed) => parsed,
+        Err(error) => return messages::usage(&error, settings.as_ref().ok()).into(),
     };
     let context = Context { messages: Messages::new(cli.report), cancel: CancelToken::new() };
-    if let Err(error) = cli.check() {
+    let checked = settings.map(|settings| cli.hear(&settings, &matches));
+    if let Err(error) = checked.and_then(|()| cli.check()) {
         context.messages.error(&error, messages::USAGE);
         return messages::USAGE.into();
     }
@@ -61,4 +62,12 @@ fn main() -> ExitCode {
             status.into()
         }
     }
+}
+
+/// The command line, with settings for what it leaves open.
+fn parsed(settings: Option<&Settings>) -> Result<(Cli, ArgMatches), clap::Error> {
+    let line = Cli::command();
+    let line = settings.map_or(line.clone(), |settings| settings.apply(line));
+    let matches = line.try_get_matches()?;
+    Cli::from_arg_matches(&matches).map(|cli| (cli, matches))
 }

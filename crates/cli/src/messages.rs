@@ -10,6 +10,7 @@ use dframe::Error;
 use crate::args::{ErrorFormat, ReportArgs};
 use crate::error::{self, Style};
 use crate::json::Object;
+use crate::settings::{self, Settings};
 
 /// The status of a wrong command line.
 pub const USAGE: u8 = 2;
@@ -101,12 +102,17 @@ impl Messages {
 }
 
 /// Prints what `clap` has to say: help and version on standard output, bad usage on standard error, as
-/// JSON if `words` ask for that. Returns the exit status.
-pub fn usage(error: &clap::Error, words: &[String]) -> u8 {
+/// JSON if flags, environment or settings ask for that. Returns the exit status.
+pub fn usage(error: &clap::Error, settings: Option<&Settings>) -> u8 {
+    let words: Vec<String> = std::env::args().skip(1).collect();
     let shown = matches!(error.kind(), UsageKind::DisplayHelp | UsageKind::DisplayVersion);
-    if shown || !wants_json(words) {
+    let variable = settings::variable_at_fault(error, &words);
+    if shown || !wants_json(&words, settings) {
         // A closed pipe behind `--help` is nobody's mistake.
         let _ = error.print();
+        if let Some(variable) = variable {
+            print(&format!("The value is that of {variable} in the environment.\n"));
+        }
         return if shown { 0 } else { USAGE };
     }
     let text = error.render().to_string();
@@ -115,19 +121,28 @@ pub fn usage(error: &clap::Error, words: &[String]) -> u8 {
         .text("level", "error")
         .text("kind", "usage")
         .text("message", message)
-        .text("usage", text.trim_end())
-        .number("exit_status", USAGE.into());
+        .text("usage", text.trim_end());
+    let object = match variable {
+        Some(variable) => object.text("variable", &variable),
+        None => object,
+    };
+    let object = object.number("exit_status", USAGE.into());
     print(&(object.finish() + "\n"));
     USAGE
 }
 
 /// Whether errors are to be JSON, as far as can be told when the command line could not be read.
-fn wants_json(words: &[String]) -> bool {
+fn wants_json(words: &[String], settings: Option<&Settings>) -> bool {
     let flag = "--error-format";
     let separate = words.windows(2).any(|pair| pair[0] == flag && pair[1] == "json");
     let joined = words.iter().any(|word| word == "--error-format=json");
-    let set = || std::env::var_os("DFRAME_ERROR_FORMAT").is_some_and(|value| value == "json");
-    separate || joined || set()
+    let in_file = || settings.and_then(|settings| settings.value("error-format")) == Some("json");
+    let set = || match std::env::var_os("DFRAME_ERROR_FORMAT") {
+        Some(value) => value == "json",
+        None => in_file(),
+    };
+    let otherwise = !words.iter().any(|word| word.starts_with(flag));
+    separate || joined || (otherwise && set())
 }
 
 /// Writes text to standard error.

@@ -1,7 +1,7 @@
 //! Where the result goes, and in which format.
 //!
 //! ```text
-//!   -f FORMAT, else the extension of -o, else table on a terminal, else csv
+//!   -f FORMAT, else the extension of -o, else the setting `format`, else table on a terminal, else csv
 //!   -o FILE (or a device), else standard output; `-` is standard output too
 //! ```
 //!
@@ -76,7 +76,7 @@ impl OutputArgs {
 
     /// Whether neither file nor format was named.
     pub fn is_default(&self) -> bool {
-        self.output.is_none() && self.format.is_none()
+        self.output.is_none() && self.format.is_none() && self.usual_format.is_none()
     }
 
     fn unchecked(&self, stdout_is_terminal: bool) -> (Option<Format>, Option<PathBuf>, bool) {
@@ -84,6 +84,7 @@ impl OutputArgs {
         let terminal = path.is_none() && stdout_is_terminal;
         let usual = match &path {
             Some(path) => Format::from_extension(path),
+            None if self.usual_format.is_some() => self.usual_format,
             None if terminal => Some(Format::Table),
             None => Some(Format::Csv),
         };
@@ -217,7 +218,9 @@ mod tests {
     use super::*;
 
     fn format(output: Option<&str>, format: Option<Format>, terminal: bool) -> Option<Format> {
-        OutputArgs { output: output.map(PathBuf::from), format }.unchecked(terminal).0
+        OutputArgs { output: output.map(PathBuf::from), format, usual_format: None }
+            .unchecked(terminal)
+            .0
     }
 
     #[test]
@@ -232,7 +235,7 @@ mod tests {
 
     #[test]
     fn an_unknown_extension_is_refused_with_the_remedy() {
-        let args = OutputArgs { output: Some("a.xyz".into()), format: None };
+        let args = OutputArgs { output: Some("a.xyz".into()), format: None, usual_format: None };
         let error = args.resolve().unwrap_err();
         assert_eq!(error.message(), "the format of 'a.xyz' is unknown");
         assert!(error.remedy_text().is_some_and(|remedy| remedy.contains("-f")));

@@ -1,6 +1,7 @@
 //! The subcommands, a file each: its flags, and how they become a query.
 
 mod completions;
+mod config;
 mod convert;
 mod count;
 mod describe;
@@ -25,6 +26,7 @@ mod window;
 use dframe::Result;
 
 pub use completions::Completions;
+pub use config::Config;
 pub use convert::Convert;
 pub use count::Count;
 pub use describe::Describe;
@@ -73,5 +75,6 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Generate(args) => generate::run(args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, context),
+        Command::Config(args) => config::run(&args),
     }
 }

@@ -50,8 +50,11 @@ pub fn script(shell: &str) -> Result<String> {
 }
 
 fn command(shell: &str) -> clap::Command {
-    let of_shell = |arg: Arg| completed(arg, shell);
-    Cli::command().mut_subcommands(|command| without_aliases(command).mut_args(of_shell))
+    fn of_shell(command: clap::Command, shell: &str) -> clap::Command {
+        let command = without_aliases(command).mut_args(|arg| completed(arg, shell));
+        command.mut_subcommands(|subcommand| of_shell(subcommand, shell))
+    }
+    of_shell(Cli::command(), shell)
 }
 
 /// The command, whose other names are understood and not offered.
