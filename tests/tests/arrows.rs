@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["core"]),
     ("io", &["core", "expr", "plan"]),
     ("exec", &["core", "expr", "plan", "runtime"]),
-    ("sql", &["core", "expr"]),
+    ("sql", &["core", "expr", "plan"]),
     ("datagen", &["core"]),
     ("dframe", &["core", "expr", "plan", "runtime", "io", "exec", "sql"]),
     ("cli", &["dframe", "datagen", "core"]),

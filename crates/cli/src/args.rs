@@ -17,7 +17,7 @@ use dframe::{Error, Format, Result};
 
 use crate::command::{
     Completions, Config, Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head,
-    Join, Man, Meta, Pivot, Resample, Sample, Schema, Select, Sort, Tail, Unpivot, Window,
+    Join, Man, Meta, Pivot, Resample, Sample, Schema, Select, Sort, Sql, Tail, Unpivot, Window,
 };
 use crate::reading::ReadingArgs;
 use crate::settings::Settings;
@@ -48,6 +48,7 @@ pub enum Command {
     GroupBy(GroupBy),
     Resample(Resample),
     Select(Select),
+    Sql(Sql),
     Sort(Sort),
     Distinct(Distinct),
     Join(Join),
@@ -110,6 +111,7 @@ impl Command {
             Command::GroupBy(args) => &args.output,
             Command::Resample(args) => &args.output,
             Command::Select(args) => &args.output,
+            Command::Sql(args) => &args.output,
             Command::Sort(args) => &args.output,
             Command::Distinct(args) => &args.output,
             Command::Join(args) => &args.output,
@@ -136,6 +138,7 @@ impl Command {
             Command::GroupBy(args) => Some(&args.run),
             Command::Resample(args) => Some(&args.run),
             Command::Select(args) => Some(&args.run),
+            Command::Sql(args) => Some(&args.run),
             Command::Sort(args) => Some(&args.run),
             Command::Distinct(args) => Some(&args.run),
             Command::Join(args) => Some(&args.run),

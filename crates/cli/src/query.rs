@@ -96,6 +96,11 @@ impl<'a> Query<'a> {
         self.compression = compression;
     }
 
+    /// The session that the query runs in.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// The rows of the files.
     pub fn scan(&mut self, args: &InputArgs) -> Result<LazyFrame> {
         let temp_dir = self.run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);

@@ -64,6 +64,11 @@ impl ReadingArgs {
         }
     }
 
+    /// These flags, with another format.
+    pub fn of_format(&self, format: InputFormat) -> Self {
+        Self { input_format: Some(format), ..self.clone() }
+    }
+
     /// What became of rows that were bad.
     pub fn fate_of_bad_rows(&self) -> &'static str {
         match self.on_bad_row {

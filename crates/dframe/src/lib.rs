@@ -55,6 +55,7 @@ mod partitions;
 mod paths;
 mod pivot;
 pub mod prelude;
+mod queries;
 mod reshape;
 mod rows;
 mod session;
@@ -85,6 +86,7 @@ pub use graph::Graph;
 pub use group_by::GroupBy;
 pub use join::JoinBuilder;
 pub use paths::IntoPaths;
+pub use queries::table_format;
 pub use session::{Session, SessionBuilder};
 pub use stats::{OperatorStats, RunStats, StatsReading};
 pub use time_windows::{GroupByDynamic, Label};
@@ -162,6 +164,21 @@ pub fn scan_ndjson(paths: impl IntoPaths) -> Result<LazyFrame> {
 /// read, or files whose schemas conflict.
 pub fn scan_ipc(paths: impl IntoPaths) -> Result<LazyFrame> {
     Session::of_process().scan_ipc(paths)
+}
+
+/// The frame of a query in SQL whose tables are files in quotes, in the session of [`scan_parquet`]: [`Session::sql`].
+///
+/// ```
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/ticks.parquet");
+/// let volumes = dframe::sql(&format!("SELECT ticker, sum(size) AS volume FROM '{path}' GROUP BY ALL"))?;
+/// assert!(volumes.collect()?.num_rows() > 0);
+/// # Ok::<(), dframe::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Session::sql`].
+pub fn sql(text: &str) -> Result<LazyFrame> {
+    Session::of_process().sql(text)
 }
 
 /// The programs of the README and the user guide, compiled.

@@ -14,9 +14,21 @@ pub(crate) const DEPTH_MAX: usize = 1000;
 /// The most parentheses inside each other.
 pub(crate) const PARENTHESES_MAX: usize = 100;
 
+/// What a text may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grammar {
+    /// Expressions; no queries inside.
+    Expressions,
+    /// One query.
+    Query,
+}
+
 /// Checks the tokens, and links each parenthesis with its partner.
-pub(crate) fn check(lexemes: &mut [Lexeme]) -> Result<()> {
-    refuse_unsupported(lexemes)?;
+pub(crate) fn check(lexemes: &mut [Lexeme], grammar: Grammar) -> Result<()> {
+    match grammar {
+        Grammar::Expressions => refuse_unsupported(lexemes)?,
+        Grammar::Query => refuse_in_queries(lexemes)?,
+    }
     match_parentheses(lexemes)?;
     check_depth(lexemes)
 }
@@ -38,6 +50,26 @@ fn refuse_unsupported(lexemes: &[Lexeme]) -> Result<()> {
             .remedy("write the expressions alone, without SELECT and FROM"));
     }
     Ok(())
+}
+
+fn refuse_in_queries(lexemes: &[Lexeme]) -> Result<()> {
+    for (index, lexeme) in lexemes.iter().enumerate() {
+        let what = match lexeme.token {
+            Token::LBrace => "structs are",
+            _ if excludes(&lexemes[index..]) => "EXCLUDE in a window's frame is",
+            // The parser knows these joins, and as-of joins are written as them for it.
+            _ if matches!(lexeme.keyword(), Keyword::STRAIGHT_JOIN) => "STRAIGHT_JOIN is",
+            _ if is_right_semi(&lexemes[index..]) => "RIGHT SEMI JOIN is",
+            _ => continue,
+        };
+        return Err(Error::unsupported(format!("{what} not supported")).span(lexeme.range.clone()));
+    }
+    Ok(())
+}
+
+fn is_right_semi(lexemes: &[Lexeme]) -> bool {
+    let [first, second, ..] = lexemes else { return false };
+    first.keyword() == Keyword::RIGHT && second.keyword() == Keyword::SEMI
 }
 
 /// Whether a frame's `EXCLUDE` begins here, which the parser does not know.

@@ -4,6 +4,7 @@
 //! other nesting is bounded, and recursive. Each node's place is joined from its parts' on the way up.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use dframe_core::{Error, Result};
 use dframe_expr::window::Over;
@@ -35,6 +36,8 @@ pub(crate) struct Converter<'a> {
     pub text: &'a Text<'a>,
     /// The rows that functions without OVER are about, where they are window functions all.
     pub over: Option<Over>,
+    /// The windows that a WINDOW clause names, by their names in lower case.
+    pub windows: HashMap<String, Over>,
     depth: Cell<usize>,
     betweens: Cell<usize>,
 }
@@ -42,7 +45,13 @@ pub(crate) struct Converter<'a> {
 impl<'a> Converter<'a> {
     /// A converter of nodes parsed from `text`.
     pub fn new(text: &'a Text<'a>) -> Self {
-        Self { text, over: None, depth: Cell::new(0), betweens: Cell::new(0) }
+        Self {
+            text,
+            over: None,
+            windows: HashMap::new(),
+            depth: Cell::new(0),
+            betweens: Cell::new(0),
+        }
     }
 
     /// As [`Converter::new`], of nodes in which functions without OVER are about the rows of `over`.
@@ -176,6 +185,11 @@ impl<'a> Converter<'a> {
             Node::Array(list) => self.list(list.elem),
             Node::CompoundFieldAccess { root, access_chain } => {
                 self.subscripts(*root, access_chain)
+            }
+            Node::Subquery(_) | Node::InSubquery { .. } | Node::Exists { .. } => {
+                let span = self.place(&node);
+                let error = self.unsupported("a subquery in an expression", span);
+                Err(error.remedy("join with it: FROM a JOIN (SELECT ...) AS b ON ..."))
             }
             other => {
                 let span = self.place(&other);

@@ -1,11 +1,14 @@
-//! SQL text to expressions: what users type after `--agg`, `--where`, `--by` and `--sort`.
+//! SQL text to expressions, what users type after `--agg`, `--where`, `--by` and `--sort`; and queries to plans.
 //!
 //! ```text
 //!   text --(tokens, byte ranges)--> Text --(sqlparser)--> syntax tree --(convert)--> Expr with spans
+//!                                                              |
+//!                                                              +-------(query)--> LogicalPlan
 //! ```
 //!
-//! The dialect is DuckDB's. This crate knows functions by name but no schemas: whether a column exists
-//! and whether types fit is found out when an expression is bound. Every error carries the byte range
+//! The dialect is DuckDB's. For expressions this crate knows functions by name but no schemas: whether a column
+//! exists and whether types fit is found out when an expression is bound. A query asks whoever calls for its
+//! tables, and gives a plan that is bound. Every error carries the byte range
 //! of the text at fault, so that the command line can draw a caret under it.
 //!
 //! Where it differs from DuckDB: `1.5` is a `DOUBLE`, and a `DECIMAL` only if it has more digits than a
@@ -27,6 +30,7 @@ mod form;
 mod interval;
 mod literal;
 mod place;
+mod query;
 mod syntax;
 mod text;
 mod window;
@@ -39,10 +43,13 @@ use sqlparser::ast::{self, OrderBySort, SelectItem};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
+use crate::check::Grammar;
 use crate::convert::{Converter, Located};
 use crate::data_type::data_type;
 use crate::syntax::parse_list;
 use crate::text::Text;
+
+pub use crate::query::{Table, Tables, plan_query};
 
 /// A select list: expressions with or without a name, and `*`.
 ///
@@ -100,7 +107,9 @@ pub fn parse_schema(text: &str) -> Result<Vec<(String, DataType)>> {
 }
 
 fn with_text<T>(text: &str, parse: impl FnOnce(&Text<'_>) -> Result<T>) -> Result<T> {
-    Text::new(text).and_then(|text| parse(&text)).map_err(|error| error.in_text(text))
+    Text::new(text, Grammar::Expressions)
+        .and_then(|text| parse(&text))
+        .map_err(|error| error.in_text(text))
 }
 
 fn parse_items(text: &str) -> Result<Vec<Located>> {
@@ -132,7 +141,7 @@ fn select_item(converter: &Converter<'_>, item: SelectItem) -> Result<Located> {
 }
 
 /// PostgreSQL's `x ISNULL` would read as `x AS isnull`.
-fn is_test(converter: &Converter<'_>, alias: &ast::Ident) -> bool {
+pub(crate) fn is_test(converter: &Converter<'_>, alias: &ast::Ident) -> bool {
     let start = converter.text.span(alias.span).range().map_or(0, |range| range.start);
     alias.quote_style.is_none()
         && alias.value.eq_ignore_ascii_case("isnull")

@@ -5,10 +5,11 @@
 
 use dframe_core::Error;
 use dframe_expr::Span;
+use sqlparser::ast::{self, Spanned};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
-use crate::text::Text;
+use crate::text::{Lexeme, Text};
 
 /// Marks the place of an error, if it is known.
 pub(crate) fn at(error: Error, span: Span) -> Error {
@@ -45,6 +46,24 @@ impl Text<'_> {
     /// `span` with the parentheses around it and the word before them: `CAST(span AS DATE)`.
     pub fn in_call(&self, span: Span) -> Span {
         self.enclosing(span).map_or(span, |open| self.pair(open.saturating_sub(1), open))
+    }
+
+    /// A table's name. The parser keeps no place of one in single quotes: the first of that text behind FROM, JOIN,
+    /// a comma or a parenthesis is taken for it.
+    pub fn table(&self, name: &ast::ObjectName) -> Span {
+        let known = self.span(name.span());
+        let [part] = name.0.as_slice() else { return known };
+        let Some(ident) = part.as_ident().filter(|_| known.range().is_none()) else { return known };
+        let is_it = |(index, lexeme): &(usize, &Lexeme)| {
+            let before = index.checked_sub(1).map(|before| &self.lexemes[before]);
+            let opens = before.is_some_and(|before| {
+                matches!(before.token, Token::Comma | Token::LParen)
+                    || matches!(before.keyword(), Keyword::FROM | Keyword::JOIN)
+            });
+            opens && lexeme.token == Token::SingleQuotedString(ident.value.clone())
+        };
+        let found = self.lexemes.iter().enumerate().find(is_it);
+        found.map_or(Span::NONE, |(_, lexeme)| Span::new(lexeme.range.start, lexeme.range.end))
     }
 
     /// The call whose name is at `span`, with its `FILTER (...)` or `OVER (...)`.

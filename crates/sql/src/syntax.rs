@@ -1,6 +1,7 @@
-//! Runs the parser over a comma-separated list, and says its errors in the user's terms.
+//! Runs the parser over a comma-separated list or a query, and says its errors in the user's terms.
 
 use dframe_core::{Error, Result};
+use sqlparser::ast;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token};
 
@@ -26,6 +27,19 @@ pub(crate) fn parse_list<T>(
             Token::EOF => return Ok(items),
             _ => return Err(unexpected(text, "',' or the end", text.lexeme_at(next.span.start))),
         }
+    }
+}
+
+/// The one query in `text`, with or without a semicolon behind it.
+pub(crate) fn parse_query(text: &Text<'_>) -> Result<ast::Query> {
+    let parser = Parser::new(&DuckDb).with_recursion_limit(RECURSION_MAX);
+    let mut parser = parser.with_tokens_with_locations(text.query_tokens());
+    let query = parser.parse_query().map_err(|error| explain(text, error))?;
+    while parser.consume_token(&Token::SemiColon) {}
+    let next = parser.next_token();
+    match next.token {
+        Token::EOF => Ok(*query),
+        _ => Err(unexpected(text, "the end of the query", text.lexeme_at(next.span.start))),
     }
 }
 

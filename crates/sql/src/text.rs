@@ -11,7 +11,7 @@ use dframe_expr::Span;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Span as Lines, Token, TokenWithSpan, Tokenizer};
 
-use crate::check::check;
+use crate::check::{Grammar, check};
 use crate::dialect::DuckDb;
 
 /// A token that is not white space.
@@ -45,7 +45,7 @@ pub(crate) struct Text<'a> {
 
 impl<'a> Text<'a> {
     /// Splits `text` into tokens and checks them.
-    pub fn new(text: &'a str) -> Result<Self> {
+    pub fn new(text: &'a str, grammar: Grammar) -> Result<Self> {
         let tokens = Tokenizer::new(&DuckDb, text).tokenize_with_location().map_err(|error| {
             let place = offsets(text, [error.location])[0];
             Error::invalid_input(lower_first(&error.message))
@@ -54,10 +54,14 @@ impl<'a> Text<'a> {
         })?;
         let mut lexemes = lexemes(text, tokens);
         if lexemes.is_empty() {
-            return Err(Error::invalid_input("expected an expression, found nothing")
+            let what = match grammar {
+                Grammar::Expressions => "an expression",
+                Grammar::Query => "a query",
+            };
+            return Err(Error::invalid_input(format!("expected {what}, found nothing"))
                 .span(text.len()..text.len()));
         }
-        check(&mut lexemes)?;
+        check(&mut lexemes, grammar)?;
         let starts = lexemes.iter().map(|l| (l.lines.start, l.range.start)).collect();
         let ends = lexemes.iter().map(|l| (l.lines.end, l.range.end)).collect();
         Ok(Self { text, lexemes, starts, ends })
@@ -71,6 +75,34 @@ impl<'a> Text<'a> {
             if self.opens_filter(index) && self.keyword(index + 1) != Keyword::WHERE {
                 tokens.push(TokenWithSpan::new(Token::make_keyword("WHERE"), lexeme.lines));
             }
+        }
+        tokens
+    }
+
+    /// The tokens of a query: as [`Text::tokens`], with the as-of joins of DuckDB, which the parser does not know,
+    /// as joins that it knows and DuckDB does not. `ASOF JOIN` is `STRAIGHT_JOIN`, `ASOF LEFT JOIN` is `RIGHT SEMI
+    /// JOIN`.
+    pub fn query_tokens(&self) -> Vec<TokenWithSpan> {
+        let mut tokens: Vec<TokenWithSpan> = vec![];
+        let keyword = |token: Option<&TokenWithSpan>| match token.map(|token| &token.token) {
+            Some(Token::Word(word)) if word.quote_style.is_none() => word.keyword,
+            _ => Keyword::NoKeyword,
+        };
+        for mut token in self.tokens() {
+            let (this, before) = (keyword(Some(&token)), keyword(tokens.last()));
+            if before == Keyword::ASOF && matches!(this, Keyword::JOIN | Keyword::INNER) {
+                token.token = Token::make_keyword("STRAIGHT_JOIN");
+                tokens.pop();
+            } else if before == Keyword::ASOF && this == Keyword::LEFT {
+                tokens.pop();
+                tokens.push(TokenWithSpan::new(Token::make_keyword("RIGHT"), token.span));
+                token.token = Token::make_keyword("SEMI");
+            } else if (before, this) == (Keyword::STRAIGHT_JOIN, Keyword::JOIN)
+                || (before, this) == (Keyword::SEMI, Keyword::OUTER)
+            {
+                continue;
+            }
+            tokens.push(token);
         }
         tokens
     }

@@ -33,9 +33,7 @@ impl Converter<'_> {
     ) -> Result<Expr> {
         let over = match window {
             Some(WindowType::WindowSpec(spec)) => self.over_of(spec, span)?,
-            Some(WindowType::NamedWindow(_)) => {
-                return Err(self.unsupported("a named window", span));
-            }
+            Some(WindowType::NamedWindow(name)) => self.window_named(&name, span)?,
             None => self.over.clone().unwrap_or_default(),
         };
         let (function, distinct) = match WindowFunction::parse(name) {
@@ -66,9 +64,8 @@ impl Converter<'_> {
 
     /// What a frame alone is added to is given elsewhere.
     fn over_of(&self, spec: WindowSpec, span: Span) -> Result<Over> {
-        if spec.window_name.is_some() {
-            return Err(self.unsupported("a named window", span));
-        }
+        let base = spec.window_name.as_ref();
+        let base = base.map(|name| self.window_named(name, span)).transpose()?;
         let partition_by = spec.partition_by.into_iter().map(|node| Ok(self.expr(node)?.expr));
         let order_by = spec.order_by.into_iter().map(|node| sort_key(self, node));
         let partition_by = partition_by.collect::<Result<Vec<_>>>()?;
@@ -78,8 +75,29 @@ impl Converter<'_> {
             Some(over) if frame.is_some() && partition_by.is_empty() && order_by.is_empty() => {
                 Over { frame, ..over.clone() }
             }
-            _ => Over { partition_by, order_by, frame },
+            _ => extended(base, Over { partition_by, order_by, frame }),
         })
+    }
+
+    /// What the WINDOW clause says of `name`.
+    fn window_named(&self, name: &ast::Ident, span: Span) -> Result<Over> {
+        self.windows.get(&name.value.to_lowercase()).cloned().ok_or_else(|| {
+            let error = Error::invalid_input(format!("there is no window '{}'", name.value));
+            at(error.remedy("define it behind the query: WINDOW w AS (...)"), span)
+        })
+    }
+
+    /// This converter, which knows the windows that `definitions` name.
+    pub fn with_windows(mut self, definitions: Vec<ast::NamedWindowDefinition>) -> Result<Self> {
+        for ast::NamedWindowDefinition(name, window) in definitions {
+            let span = self.text.span(name.span);
+            let over = match window {
+                ast::NamedWindowExpr::NamedWindow(other) => self.window_named(&other, span)?,
+                ast::NamedWindowExpr::WindowSpec(spec) => self.over_of(spec, span)?,
+            };
+            self.windows.insert(name.value.to_lowercase(), over);
+        }
+        Ok(self)
     }
 
     fn frame(&self, frame: WindowFrame) -> Result<Frame> {
@@ -119,6 +137,20 @@ impl Converter<'_> {
                 Err(at(Error::invalid_input(message), located.span))
             }
         }
+    }
+}
+
+/// `over` with what it leaves unsaid as in `base`.
+fn extended(base: Option<Over>, over: Over) -> Over {
+    let Some(base) = base else { return over };
+    Over {
+        partition_by: if over.partition_by.is_empty() {
+            base.partition_by
+        } else {
+            over.partition_by
+        },
+        order_by: if over.order_by.is_empty() { base.order_by } else { over.order_by },
+        frame: over.frame.or(base.frame),
     }
 }
 

@@ -19,6 +19,7 @@ mod sample;
 mod schema;
 mod select;
 mod sort;
+mod sql;
 mod tail;
 mod unpivot;
 mod window;
@@ -44,6 +45,7 @@ pub use sample::Sample;
 pub use schema::Schema;
 pub use select::Select;
 pub use sort::Sort;
+pub use sql::Sql;
 pub use tail::Tail;
 pub use unpivot::Unpivot;
 pub use window::Window;
@@ -57,6 +59,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::GroupBy(args) => groupby::run(&args, context),
         Command::Resample(args) => resample::run(&args, context),
         Command::Select(args) => select::run(&args, context),
+        Command::Sql(args) => sql::run(&args, context),
         Command::Sort(args) => sort::run(&args, context),
         Command::Distinct(args) => distinct::run(&args, context),
         Command::Sample(args) => sample::run(&args, context),

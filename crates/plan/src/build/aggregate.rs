@@ -171,7 +171,7 @@ impl Grouping {
         let error = Error::invalid_input(format!(
             "column {name} is neither a key nor inside an aggregate function"
         ))
-        .remedy(format!("add it to the keys (--by), or write any_value({name})"));
+        .remedy(format!("group by it as well, or write any_value({name})"));
         Err(at(error, &expr))
     }
 

@@ -1,0 +1,382 @@
+//! One SELECT: its columns, grouping, windows, DISTINCT and ORDER BY over the rows of FROM.
+//!
+//! ```text
+//!   Project    the columns of the select list               without the hidden ones
+//!     Sort       ORDER BY
+//!       Aggregate  DISTINCT
+//!         Filter     QUALIFY
+//!           Project    select list, and hidden what QUALIFY and ORDER BY need     (Window below it)
+//!             Filter     HAVING
+//!               Aggregate  GROUP BY
+//!                 ...        FROM, WHERE
+//! ```
+
+use dframe_core::{Error, Result};
+use dframe_expr::{Expr, Span, col};
+use dframe_plan::LogicalPlan;
+use sqlparser::ast::{
+    self, GroupByExpr, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
+};
+
+use super::Planner;
+use super::from::From;
+use super::order::{OrderKey, Output, no_position, position, unused};
+use super::scope::{Scope, ScopeColumn};
+use crate::convert::{Converter, Located};
+use crate::is_test;
+use crate::place::at;
+
+/// An item of a select list: its name, and what it computes of the rows of FROM.
+struct Item {
+    name: String,
+    expr: Expr,
+    /// Whether the user gave the name, so that other expressions may use it.
+    aliased: bool,
+}
+
+impl<'a> Planner<'a, '_> {
+    /// The plan of one SELECT in the order of `order`.
+    pub fn select(&mut self, node: ast::Select, order: Vec<OrderKey>) -> Result<LogicalPlan> {
+        self.refuse_select_clauses(&node)?;
+        let distinct = self.is_distinct(node.distinct)?;
+        let converter = self.converter().with_windows(node.named_window)?;
+        let (tables, scope) = self.tables_of(node.from)?;
+        let items = self.items(&converter, node.projection, &scope)?;
+        let aliases: Vec<(String, Expr)> = (items.iter().filter(|item| item.aliased))
+            .map(|item| (item.name.clone(), item.expr.clone()))
+            .collect();
+        let condition = |node: Option<ast::Expr>| -> Result<Option<Expr>> {
+            let Some(node) = node else { return Ok(None) };
+            scope.resolve(converter.expr(node)?.expr, &aliases).map(Some)
+        };
+        let filter = condition(node.selection)?;
+        let having = condition(node.having)?;
+        let qualify = condition(node.qualify)?;
+        refuse_grouped(filter.as_ref())?;
+        let keys = self.group_keys(&converter, node.group_by, &scope, &items, &aliases)?;
+        let from = From::joined(tables, filter)?;
+        let outputs = outputs(items);
+        Selection { outputs, hidden: vec![], keys, having, scope }
+            .plan(from, qualify, distinct, order)
+    }
+
+    fn is_distinct(&self, distinct: Option<ast::Distinct>) -> Result<bool> {
+        match distinct {
+            None | Some(ast::Distinct::All) => Ok(false),
+            Some(ast::Distinct::Distinct) => Ok(true),
+            Some(ast::Distinct::On(exprs)) => {
+                let span = exprs.first().map_or(Span::NONE, |expr| self.converter().place(expr));
+                Err(self.unsupported("DISTINCT ON", span))
+            }
+        }
+    }
+
+    fn items(
+        &self,
+        converter: &Converter<'_>,
+        nodes: Vec<SelectItem>,
+        scope: &Scope,
+    ) -> Result<Vec<Item>> {
+        let mut items: Vec<Item> = vec![];
+        for node in nodes {
+            let (Located { expr, .. }, name, aliased) = match node {
+                SelectItem::Wildcard(options) => {
+                    items.extend(wildcard(converter, options, scope.visible().collect(), scope)?);
+                    continue;
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    options,
+                ) => {
+                    let span = converter.place(&name);
+                    let table = table_name(&name);
+                    let columns = scope.of_table(&table).map_err(|error| at(error, span))?;
+                    items.extend(wildcard(converter, options, columns, scope)?);
+                    continue;
+                }
+                SelectItem::UnnamedExpr(node) => (converter.expr(node)?, None, false),
+                SelectItem::ExprWithAlias { expr, alias } if !is_test(converter, &alias) => {
+                    (converter.expr(expr)?, Some(alias.value), true)
+                }
+                other => {
+                    let span = converter.place(&other);
+                    return Err(converter.unsupported(&converter.quote(span), span));
+                }
+            };
+            let earlier: Vec<(String, Expr)> = (items.iter().filter(|item| item.aliased))
+                .map(|item| (item.name.clone(), item.expr.clone()))
+                .collect();
+            let name = match (name, &expr) {
+                (Some(name), _) => name,
+                (None, Expr::Column(column)) => {
+                    scope.column(column).map_or(column.name.clone(), |found| found.name.clone())
+                }
+                (None, expr) => expr.output_name(),
+            };
+            let expr = scope.resolve(expr, &earlier)?;
+            items.push(Item { name, expr, aliased });
+        }
+        Ok(items)
+    }
+
+    /// What rows are grouped by; none if they are not.
+    fn group_keys(
+        &self,
+        converter: &Converter<'_>,
+        node: GroupByExpr,
+        scope: &Scope,
+        items: &[Item],
+        aliases: &[(String, Expr)],
+    ) -> Result<Option<Vec<Expr>>> {
+        let (nodes, modifiers) = match node {
+            GroupByExpr::All(modifiers) if modifiers.is_empty() => {
+                let plain =
+                    |item: &&Item| !item.expr.contains_aggregate() && !item.expr.contains_window();
+                return Ok(Some(items.iter().filter(plain).map(|i| i.expr.clone()).collect()));
+            }
+            GroupByExpr::All(modifiers) => (vec![], modifiers),
+            GroupByExpr::Expressions(nodes, modifiers) => (nodes, modifiers),
+        };
+        if !modifiers.is_empty() {
+            return Err(self.unsupported("GROUP BY with a modifier", Span::NONE));
+        }
+        if nodes.is_empty() {
+            return Ok(None);
+        }
+        let key = |node: ast::Expr| {
+            if let ast::Expr::Rollup(_) | ast::Expr::Cube(_) | ast::Expr::GroupingSets(_) = &node {
+                let error =
+                    self.unsupported("grouping by several sets of keys", converter.place(&node));
+                return Err(
+                    error.remedy("group once for each, and join the results with UNION ALL")
+                );
+            }
+            let span = converter.place(&node);
+            let expr = match position(&node) {
+                Some(number) => {
+                    let index = number.wrapping_sub(1);
+                    let item = items.get(index).ok_or_else(|| no_position(index, items.len()));
+                    item.map_err(|error| at(error, span))?.expr.clone()
+                }
+                None => scope.resolve(converter.expr(node)?.expr, aliases)?,
+            };
+            match expr.contains_aggregate() {
+                true => Err(at(Error::invalid_input("GROUP BY cannot contain an aggregate"), span)
+                    .remedy("group by its argument, or group the result of a subquery")),
+                false => Ok(expr),
+            }
+        };
+        nodes.into_iter().map(key).collect::<Result<Vec<_>>>().map(Some)
+    }
+
+    fn refuse_select_clauses(&self, node: &ast::Select) -> Result<()> {
+        let what = if node.top.is_some() {
+            "TOP"
+        } else if node.into.is_some() {
+            "SELECT INTO"
+        } else if node.exclude.is_some() {
+            "EXCLUDE behind the select list"
+        } else if !node.lateral_views.is_empty() {
+            "LATERAL VIEW"
+        } else if node.prewhere.is_some() || !node.connect_by.is_empty() {
+            "PREWHERE and CONNECT BY"
+        } else if !(node.cluster_by.is_empty()
+            && node.distribute_by.is_empty()
+            && node.sort_by.is_empty())
+        {
+            "CLUSTER BY, DISTRIBUTE BY and SORT BY"
+        } else {
+            return Ok(());
+        };
+        Err(self.unsupported(what, self.text.span(node.select_token.0.span)))
+    }
+}
+
+/// The items that a `*` stands for.
+fn wildcard(
+    converter: &Converter<'_>,
+    options: WildcardAdditionalOptions,
+    columns: Vec<&ScopeColumn>,
+    scope: &Scope,
+) -> Result<Vec<Item>> {
+    let span = converter.text.span(options.wildcard_token.0.span);
+    let known = WildcardAdditionalOptions {
+        wildcard_token: options.wildcard_token.clone(),
+        opt_exclude: options.opt_exclude.clone(),
+        opt_replace: options.opt_replace.clone(),
+        ..Default::default()
+    };
+    if options != known {
+        return Err(converter.unsupported(&format!("'*{options}'"), span));
+    }
+    if columns.is_empty() {
+        let error = Error::invalid_input("'*' stands for the columns of tables, and there is none");
+        return Err(at(error.remedy("add FROM 'file.parquet'"), span));
+    }
+    let item = |column: &ScopeColumn| Item {
+        name: column.name.clone(),
+        expr: column.expr.clone(),
+        aliased: false,
+    };
+    let mut items: Vec<Item> = columns.into_iter().map(item).collect();
+    for name in options.opt_exclude.into_iter().flat_map(excluded) {
+        let place = converter.place(&name);
+        let name = table_name(&name);
+        let count = items.len();
+        items.retain(|item| !item.name.eq_ignore_ascii_case(&name));
+        if items.len() == count {
+            return Err(at(no_column(&name), place));
+        }
+    }
+    for replaced in options.opt_replace.into_iter().flat_map(|replace| replace.items) {
+        let place = converter.text.span(replaced.column_name.span);
+        let name = replaced.column_name.value;
+        let expr = scope.resolve(converter.expr(replaced.expr)?.expr, &[])?;
+        let item = items.iter_mut().find(|item| item.name.eq_ignore_ascii_case(&name));
+        item.ok_or_else(|| at(no_column(&name), place))?.expr = expr;
+    }
+    Ok(items)
+}
+
+fn excluded(exclude: ast::ExcludeSelectItem) -> Vec<ast::ObjectName> {
+    match exclude {
+        ast::ExcludeSelectItem::Single(name) => vec![name],
+        ast::ExcludeSelectItem::Multiple(names) => names,
+    }
+}
+
+fn no_column(name: &str) -> Error {
+    Error::invalid_input(format!("column '{name}' is not among those that '*' stands for"))
+}
+
+/// The name without quotes; of several parts, with dots between.
+pub(super) fn table_name(name: &ast::ObjectName) -> String {
+    let part = |part: &ast::ObjectNamePart| match part.as_ident() {
+        Some(ident) => ident.value.clone(),
+        None => part.to_string(),
+    };
+    name.0.iter().map(part).collect::<Vec<_>>().join(".")
+}
+
+/// The items under names that are all different: the second `x` is `x_1`.
+fn outputs(items: Vec<Item>) -> Vec<Output> {
+    let labels: Vec<String> = items.iter().map(|item| item.name.clone()).collect();
+    let mut outputs: Vec<Output> = Vec::with_capacity(items.len());
+    for Item { name: label, expr, .. } in items {
+        let mut taken: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+        let name = match taken.contains(&label.as_str()) {
+            false => label.clone(),
+            true => {
+                taken.extend(labels.iter().map(String::as_str));
+                unused(label.clone(), &taken)
+            }
+        };
+        outputs.push(Output { label, name, expr });
+    }
+    outputs
+}
+
+fn refuse_grouped(filter: Option<&Expr>) -> Result<()> {
+    let Some(filter) = filter else { return Ok(()) };
+    let (what, remedy) = if filter.contains_window() {
+        ("a window function", "filter on it with QUALIFY")
+    } else if let Some(call) = filter.aggregates().first() {
+        let error = Error::invalid_input("WHERE cannot contain an aggregate");
+        return Err(at(error.remedy("filter on it with HAVING"), call.span));
+    } else {
+        return Ok(());
+    };
+    let error = Error::invalid_input(format!("WHERE cannot contain {what}"));
+    Err(at(error.remedy(remedy), filter.span()))
+}
+
+/// What a SELECT makes of the rows of its FROM.
+struct Selection {
+    outputs: Vec<Output>,
+    /// Columns that only QUALIFY and ORDER BY need.
+    hidden: Vec<Output>,
+    keys: Option<Vec<Expr>>,
+    having: Option<Expr>,
+    scope: Scope,
+}
+
+impl Selection {
+    fn plan(
+        mut self,
+        from: LogicalPlan,
+        qualify: Option<Expr>,
+        distinct: bool,
+        order: Vec<OrderKey>,
+    ) -> Result<LogicalPlan> {
+        let qualify = qualify.map(|qualify| {
+            let name = "qualify ".to_string() + &qualify.to_string();
+            self.hidden.push(Output { label: name.clone(), name: name.clone(), expr: qualify });
+            col(name)
+        });
+        let kept = self.hidden.len();
+        let mut keys = vec![];
+        for key in order {
+            keys.extend(key.over_outputs(&self.outputs, &self.scope, &mut self.hidden)?);
+        }
+        if distinct && let Some(unseen) = self.hidden.get(kept) {
+            let error =
+                Error::invalid_input("SELECT DISTINCT can only be ordered by what it selects");
+            let error = error.remedy("add the key to the select list");
+            return Err(at(error, unseen.expr.span()));
+        }
+        let names: Vec<String> = self.outputs.iter().map(|output| output.name.clone()).collect();
+        let visible = || names.iter().map(col).collect::<Vec<_>>();
+        let mut hidden = !self.hidden.is_empty();
+        let mut plan = self.columns(from)?;
+        if let Some(condition) = qualify {
+            plan = plan.filter(condition)?;
+        }
+        if distinct {
+            if std::mem::take(&mut hidden) {
+                plan = plan.project(visible())?;
+            }
+            plan = plan.distinct()?;
+        }
+        if !keys.is_empty() {
+            plan = plan.sort(keys)?;
+        }
+        if hidden { plan.project(visible()) } else { Ok(plan) }
+    }
+
+    /// All columns, grouped if the query groups.
+    fn columns(self, from: LogicalPlan) -> Result<LogicalPlan> {
+        let all = || self.outputs.iter().chain(&self.hidden);
+        let grouped = self.keys.is_some()
+            || self.having.is_some()
+            || all().any(|output| output.expr.contains_aggregate());
+        let columns = all().map(|output| named(output.expr.clone(), &output.name)).collect();
+        match grouped {
+            true => from.aggregate_select(
+                distinct_keys(self.keys.unwrap_or_default()),
+                columns,
+                self.having,
+            ),
+            false => from.project(columns),
+        }
+    }
+}
+
+fn named(expr: Expr, name: &str) -> Expr {
+    match expr {
+        Expr::Column(column) if column.name == name => Expr::Column(column),
+        other => other.alias(name),
+    }
+}
+
+/// Each key once, under a name of its own.
+fn distinct_keys(keys: Vec<Expr>) -> Vec<Expr> {
+    let mut distinct: Vec<(String, Expr)> = vec![];
+    for key in keys {
+        if distinct.iter().any(|(_, known)| *known == key) {
+            continue;
+        }
+        let taken: Vec<&str> = distinct.iter().map(|(name, _)| name.as_str()).collect();
+        distinct.push((unused(key.output_name(), &taken), key));
+    }
+    distinct.into_iter().map(|(name, key)| named(key, &name)).collect()
+}
