@@ -26,7 +26,7 @@
 //! - Frames are made of frames: [`filter`](LazyFrame::filter), [`select`](LazyFrame::select),
 //!   [`with_columns`](LazyFrame::with_columns), [`group_by`](LazyFrame::group_by),
 //!   [`sort_by`](LazyFrame::sort_by), [`limit`](LazyFrame::limit), [`distinct`](LazyFrame::distinct).
-//! - Expressions are written in Rust, `col("price") * col("size")`, or [in SQL](sql), `sql::parse_expr("price * size")?`.
+//! - Expressions are written in Rust, `col("price") * col("size")`, or [in SQL](mod@sql), `sql::parse_expr("price * size")?`.
 //!   Where a column is asked for, text names it; within expressions, text is a constant.
 //! - [`explain_optimized`](LazyFrame::explain_optimized) and [`graph`](LazyFrame::graph) show what will run.
 //! - [`collect`](LazyFrame::collect) holds the result in memory, [`collect_batches`](LazyFrame::collect_batches)
