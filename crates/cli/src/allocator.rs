@@ -21,6 +21,11 @@ pub fn peak_bytes() -> u64 {
     u64::try_from(PEAK.load(Ordering::Relaxed)).unwrap_or(0)
 }
 
+/// The bytes in use now.
+pub fn current_bytes() -> u64 {
+    u64::try_from(CURRENT.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
 /// Bytes a thread may be ahead of the shared count.
 const PENDING_MAX: isize = 64 << 10;
 

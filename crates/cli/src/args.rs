@@ -258,6 +258,9 @@ pub struct WatchArgs {
     /// Print rows, bytes, memory and time on standard error at the end
     #[arg(long)]
     pub stats: bool,
+    /// Write a page to look at in a browser: who worked on what and when, memory, spills, the graph
+    #[arg(long, value_name = "FILE.html", conflicts_with = "explain")]
+    pub profile: Option<PathBuf>,
     /// Show how far the run is on standard error; auto does so on a terminal after half a second
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     #[arg(env = "DFRAME_PROGRESS", hide_env_values = true)]

@@ -18,6 +18,7 @@ mod json;
 mod messages;
 mod nearest;
 mod output;
+mod profile;
 mod progress;
 mod query;
 mod reading;

@@ -23,6 +23,7 @@ use crate::args::{ExecutorChoice, Explain, InputArgs, OutputArgs, RunArgs};
 use crate::input::{CopyRoom, Input};
 use crate::messages::Messages;
 use crate::output::Output;
+use crate::profile::{About, Profile};
 use crate::progress::{RunProgress, Ticker, grouped};
 use crate::reading::ReadingArgs;
 use crate::stats;
@@ -52,6 +53,7 @@ pub struct Query<'a> {
     /// Open for as long as it is read.
     inputs: Vec<Input>,
     compression: Compression,
+    profile: Option<Profile>,
 }
 
 impl<'a> Query<'a> {
@@ -60,10 +62,14 @@ impl<'a> Query<'a> {
         let stats = Arc::new(RunStats::default());
         let ticker = Ticker::new(run.watch.progress, context.messages);
         let progress = Arc::new(RunProgress::new(ticker));
+        let profile = run.watch.profile.as_deref().map(Profile::begin).transpose()?;
         let mut builder = Session::builder()
             .observer(stats.clone())
             .observer(progress.clone())
             .cancel_token(context.cancel.clone());
+        if let Some(profile) = &profile {
+            builder = builder.observer(profile.recorder.clone());
+        }
         if let Some(limit) = run.memory_limit {
             builder = builder.memory_limit(limit);
         }
@@ -88,7 +94,18 @@ impl<'a> Query<'a> {
         }
         context.messages.detail(&settings(&session, run));
         let (texts, inputs, compression) = (vec![], vec![], Compression::Default);
-        Ok(Self { context, run, output, session, stats, progress, texts, inputs, compression })
+        Ok(Self {
+            context,
+            run,
+            output,
+            session,
+            stats,
+            progress,
+            texts,
+            inputs,
+            compression,
+            profile,
+        })
     }
 
     /// How a file of columns is compressed.
@@ -181,7 +198,7 @@ impl<'a> Query<'a> {
         if let Some(what) = self.run.watch.explain {
             return self.explain(&frame, what);
         }
-        self.reported(|query| {
+        self.reported(&frame, |query| {
             let output = query.output.resolve()?;
             let batches = frame.collect_batches()?;
             let schema = batches.schema().clone();
@@ -191,10 +208,11 @@ impl<'a> Query<'a> {
 
     /// Counts the rows, or explains how they would be counted.
     pub fn finish_count(self, frame: LazyFrame) -> Result<()> {
+        let counted = frame.clone().agg([count_all().alias("count")]);
         if let Some(what) = self.run.watch.explain {
-            return self.explain(&frame.agg([count_all().alias("count")]), what);
+            return self.explain(&counted, what);
         }
-        self.reported(|query| {
+        self.reported(&counted, |query| {
             let count = frame.count()?;
             query.progress.finish();
             if query.output.is_default() {
@@ -207,17 +225,39 @@ impl<'a> Query<'a> {
         })
     }
 
-    fn reported(self, work: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
-        let outcome = work(&self);
+    fn reported(mut self, frame: &LazyFrame, work: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let mut outcome = work(&self);
         self.progress.finish();
         if self.run.watch.stats {
             stats::report(&self.stats, &self.session, self.context.messages);
+        }
+        if let Some(profile) = self.profile.take() {
+            let failure = outcome.as_ref().err().map(|error| error.message().to_string());
+            let written = profile.finish(|| self.about(failure.unwrap_or_default(), frame));
+            outcome = outcome.and(written.map(|path| {
+                self.context.messages.note(&format!("wrote the profile to {}", path.display()));
+            }));
         }
         // With one text only, a place that an operator named can only be in that one.
         outcome.map_err(|error| match self.texts.as_slice() {
             [text] => error.in_text(text),
             _ => error,
         })
+    }
+
+    /// What the page of a profile says besides what was recorded.
+    fn about(&self, outcome: String, frame: &LazyFrame) -> About {
+        let stats = self.stats.read();
+        let graph = frame.graph().map(|graph| graph.to_svg()).unwrap_or_default();
+        About {
+            command: command_line(std::env::args()),
+            outcome,
+            stats,
+            memory_limit: self.session.memory_limit() as u64,
+            memory_peak: allocator::peak_bytes(),
+            threads: self.session.threads(),
+            graph,
+        }
     }
 
     fn write(
@@ -258,6 +298,20 @@ impl<'a> Query<'a> {
         let end = if text.ends_with('\n') { "" } else { "\n" };
         output.write_text(&(text + end))
     }
+}
+
+/// The command as one could type it.
+fn command_line(words: impl Iterator<Item = String>) -> String {
+    let plain = |word: &str| {
+        let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=,:%".contains(letter);
+        !word.is_empty() && word.chars().all(is_plain)
+    };
+    let quoted = |word: String| match plain(&word) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    let words = std::iter::once("dframe".to_string()).chain(words.skip(1).map(quoted));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The values of a flag that may be given more than once, as one text.

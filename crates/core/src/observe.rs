@@ -46,6 +46,18 @@ pub enum Event {
         /// The bytes of its chunk.
         bytes: u64,
     },
+    /// A thread has worked on a task for a while: a worker that computed, or an I/O thread that read. Comes
+    /// from that thread, when it is done.
+    TaskRan {
+        /// The stage's position in the graph.
+        stage: usize,
+        /// The stage's name.
+        name: String,
+        /// The task's position in its stage.
+        index: usize,
+        /// How long the thread took.
+        took: Duration,
+    },
     /// A task has failed and will be tried again: one of the user's own, or one of a query that got no
     /// memory beside others.
     TaskRetried {
@@ -60,6 +72,8 @@ pub enum Event {
         /// What it failed with.
         error: String,
     },
+    /// Nothing has ended for a moment while a run goes on: observers see time pass.
+    Waited,
     /// An I/O thread has read this many bytes from a source.
     BytesRead(u64),
     /// A source has decoded this many rows.

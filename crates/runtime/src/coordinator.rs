@@ -121,7 +121,7 @@ impl Coordinator {
                 Ok(signal) => self.hear(signal)?,
                 // Other runs may have freed memory in the midst of a task.
                 Err(RecvTimeoutError::Timeout) if self.stuck.is_some() => self.ask_again(),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.context.observer.observe(&Event::Waited),
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::cancelled()),
             }
             while let Ok(signal) = self.signals.try_recv() {

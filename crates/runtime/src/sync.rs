@@ -74,8 +74,15 @@ impl SyncRun {
             name: stage.name().to_string(),
             index,
         });
+        let begin = Instant::now();
         let result = fenced(stage.name(), index, || {
             run_task(&stage, index, inputs, &self.context, &mut busy)
+        });
+        self.context.observer.observe(&Event::TaskRan {
+            stage: position,
+            name: stage.name().to_string(),
+            index,
+            took: begin.elapsed(),
         });
         self.context.observer.observe(&Event::TaskFinished {
             stage: position,

@@ -64,10 +64,13 @@ impl Work {
 
     fn read_held(&self, job: FetchJob, held: Reservation) -> Result<Read> {
         let bytes = job.bytes;
+        let begin = Instant::now();
         let fetched = self.fenced(|| {
             self.context.cancel.check()?;
             (job.run)()
-        })?;
+        });
+        self.report(begin.elapsed());
+        let fetched = fetched?;
         self.context.observer.observe(&Event::BytesRead(fetched.len() as u64));
         Ok(Read { fetched, held, bytes })
     }
@@ -84,13 +87,13 @@ impl Work {
             self.context.cancel.check()?;
             body.step(fetched, held, &self.context)
         });
-        Signal::Stepped(self.id, body, bytes, flow, begin.elapsed())
+        Signal::Stepped(self.id, body, bytes, flow, self.report(begin.elapsed()))
     }
 
     pub(crate) fn give_way(self, mut body: Box<dyn Task>) -> Signal {
         let begin = Instant::now();
         let result = self.fenced(|| body.give_way(&self.context));
-        Signal::GaveWay(self.id, body, result, begin.elapsed())
+        Signal::GaveWay(self.id, body, result, self.report(begin.elapsed()))
     }
 
     pub(crate) fn finish(self, body: Box<dyn Task>, inputs: Vec<Chunk>) -> Signal {
@@ -100,12 +103,24 @@ impl Work {
             self.context.cancel.check()?;
             body.finish(inputs, &self.context)
         });
+        let took = self.report(begin.elapsed());
         match (result, again) {
             (Err(error), Some(inputs)) if error.kind() == ErrorKind::OverBudget => {
-                Signal::Refused(self.id, inputs, error, begin.elapsed())
+                Signal::Refused(self.id, inputs, error, took)
             }
-            (result, _) => Signal::Finished(self.id, result, begin.elapsed()),
+            (result, _) => Signal::Finished(self.id, result, took),
         }
+    }
+
+    /// Tells how long this thread took.
+    fn report(&self, took: Duration) -> Duration {
+        self.context.observer.observe(&Event::TaskRan {
+            stage: self.id.stage,
+            name: self.stage.name().to_string(),
+            index: self.id.index,
+            took,
+        });
+        took
     }
 
     fn claim(&self, bytes: usize) -> Result<Reservation> {

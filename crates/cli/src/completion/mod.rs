@@ -75,7 +75,9 @@ fn completed(arg: Arg, shell: &str) -> Arg {
                 columns::candidates(&flag, current, &shell)
             }))
         }
-        Some("FILE" | "FILES" | "PATH" | "LEFT" | "RIGHT") => arg.value_hint(ValueHint::AnyPath),
+        Some("FILE" | "FILES" | "FILE.html" | "PATH" | "LEFT" | "RIGHT") => {
+            arg.value_hint(ValueHint::AnyPath)
+        }
         Some("DIR") => arg.value_hint(ValueHint::DirPath),
         _ => arg,
     }

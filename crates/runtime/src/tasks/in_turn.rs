@@ -73,6 +73,8 @@ pub(super) fn attempt_task(
     let begin = Instant::now();
     let result = fenced(&name, index, || Ok(work())).unwrap_or_else(|panic| Err(panic.into()));
     let busy = begin.elapsed();
+    let ran = Event::TaskRan { stage: 0, name: name.clone(), index, took: busy };
+    context.observer.observe(&ran);
     context.observer.observe(&Event::TaskFinished {
         stage: 0,
         name,

@@ -1,0 +1,278 @@
+//! What a run does, as it happens: who worked on what and when, what was held, read and written.
+//!
+//! Nothing is computed here that the page could. Memory is bounded: when there are too many spans, neighbours of a
+//! thread and a stage become one, and of too many samples every other one is dropped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use dframe::{Event, Observer};
+
+use crate::allocator;
+
+/// More spans than this become fewer.
+const SPANS_MAX: usize = 200_000;
+/// More samples than this become fewer.
+const SAMPLES_MAX: usize = 2_000;
+/// The time between samples, at first.
+const SAMPLE_EVERY: Duration = Duration::from_micros(500);
+
+/// An observer that remembers.
+pub struct Recorder {
+    started: Instant,
+    record: Mutex<Record>,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The names of the threads.
+    pub threads: Vec<String>,
+    /// Who worked on what and when, in no order.
+    pub spans: Vec<Span>,
+    /// Whether spans have been put together.
+    pub is_thinned: bool,
+    /// What each stage has cost.
+    pub stages: Vec<StageTotal>,
+    /// What each operator has cost: its time, and the rows that went through it.
+    pub operators: BTreeMap<&'static str, (Duration, u64)>,
+    /// What was held, read and written, over time.
+    pub samples: Vec<Sample>,
+    pub(super) stage_ids: HashMap<(usize, String), usize>,
+    pub(super) read: u64,
+    pub(super) spilled: u64,
+    pub(super) sample_every: Duration,
+    pub(super) sample_due: Duration,
+}
+
+/// A stretch of time that a thread gave to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The position of the thread among [`Record::threads`].
+    pub thread: usize,
+    /// The position of the stage among [`Record::stages`].
+    pub stage: usize,
+    /// The task's position in its stage.
+    pub index: usize,
+    /// Since the start, in microseconds.
+    pub start: u64,
+    /// In microseconds.
+    pub took: u64,
+    /// How many stretches it was.
+    pub pieces: u64,
+}
+
+/// What a stage has cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StageTotal {
+    /// Its place in its graph.
+    pub position: usize,
+    /// Its name.
+    pub name: String,
+    /// The tasks that have ended.
+    pub tasks: u64,
+    /// The time they held cores.
+    pub busy: Duration,
+    /// The rows of their chunks.
+    pub rows: u64,
+    /// The bytes of their chunks.
+    pub bytes: u64,
+}
+
+/// The state of things at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Since the start.
+    pub at: Duration,
+    /// Bytes that the program holds.
+    pub memory: u64,
+    /// Bytes written to the temp directory so far.
+    pub spilled: u64,
+    /// Bytes read from sources so far.
+    pub read: u64,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        let record = Record { sample_every: SAMPLE_EVERY, ..Record::default() };
+        Self { started: Instant::now(), record: Mutex::new(record) }
+    }
+}
+
+impl Recorder {
+    /// What has happened so far, and the time it took.
+    pub fn read(&self) -> (Record, Duration) {
+        let elapsed = self.started.elapsed();
+        let mut record = self.lock();
+        record.sample(elapsed, allocator::current_bytes());
+        (record.clone(), elapsed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&self, event: &Event) {
+        let now = self.started.elapsed();
+        let mut record = self.lock();
+        record.take(event, now, &thread_name());
+        if now >= record.sample_due {
+            record.sample(now, allocator::current_bytes());
+        }
+    }
+}
+
+impl Record {
+    fn take(&mut self, event: &Event, now: Duration, thread: &str) {
+        match event {
+            Event::TaskRan { stage, name, index, took } => {
+                let start = micros(now.saturating_sub(*took));
+                let span = Span {
+                    thread: self.thread(thread),
+                    stage: self.stage(*stage, name),
+                    index: *index,
+                    start,
+                    took: micros(*took),
+                    pieces: 1,
+                };
+                self.spans.push(span);
+                if self.spans.len() > SPANS_MAX {
+                    self.thin(micros(now));
+                }
+            }
+            Event::TaskFinished { stage, name, busy, rows, bytes, .. } => {
+                let stage = self.stage(*stage, name);
+                let total = &mut self.stages[stage];
+                total.tasks += 1;
+                total.busy += *busy;
+                total.rows += rows;
+                total.bytes += bytes;
+            }
+            Event::OperatorTime { operator, busy, rows } => {
+                let total = self.operators.entry(operator).or_default();
+                total.0 += *busy;
+                total.1 += rows;
+            }
+            Event::BytesRead(bytes) => self.read += bytes,
+            Event::Spilled { bytes, .. } => self.spilled += bytes,
+            _ => {}
+        }
+    }
+
+    fn thread(&mut self, name: &str) -> usize {
+        let known = self.threads.iter().position(|thread| thread == name);
+        known.unwrap_or_else(|| {
+            self.threads.push(name.to_string());
+            self.threads.len() - 1
+        })
+    }
+
+    fn stage(&mut self, position: usize, name: &str) -> usize {
+        if let Some(id) = self.stage_ids.get(&(position, name.to_string())) {
+            return *id;
+        }
+        let id = self.stages.len();
+        self.stages.push(StageTotal { position, name: name.to_string(), ..StageTotal::default() });
+        self.stage_ids.insert((position, name.to_string()), id);
+        id
+    }
+
+    fn sample(&mut self, at: Duration, memory: u64) {
+        self.samples.push(Sample { at, memory, spilled: self.spilled, read: self.read });
+        if self.samples.len() > SAMPLES_MAX {
+            let mut index = 0;
+            self.samples.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+            self.sample_every *= 2;
+        }
+        self.sample_due = at + self.sample_every;
+    }
+
+    /// Puts neighbours of a thread and a stage together, until there are half as many spans.
+    fn thin(&mut self, elapsed: u64) {
+        self.is_thinned = true;
+        self.spans.sort_by_key(|span| (span.thread, span.start));
+        let mut gap = (elapsed / 20_000).max(1);
+        while self.spans.len() > SPANS_MAX / 2 {
+            // Wide gaps also swallow other stages.
+            let any_stage = gap > elapsed / 500;
+            self.spans.dedup_by(|next, last| joins(last, next, gap, any_stage));
+            gap *= 2;
+        }
+    }
+}
+
+/// Takes `next` into `last`, if it follows so soon.
+fn joins(last: &mut Span, next: &Span, gap: u64, any_stage: bool) -> bool {
+    let end = last.start + last.took;
+    let is_near = next.thread == last.thread && next.start.saturating_sub(end) <= gap;
+    if !is_near || !(any_stage || next.stage == last.stage) {
+        return false;
+    }
+    last.took = (next.start + next.took).max(end) - last.start;
+    last.pieces += next.pieces;
+    true
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// `worker 3` of `dframe-worker-3`.
+fn thread_name() -> String {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("other");
+    match name.strip_prefix("dframe-").and_then(|name| name.rsplit_once('-')) {
+        Some((kind, number)) => format!("{kind} {number}"),
+        None => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(index: usize, took: u64) -> Event {
+        let took = Duration::from_micros(took);
+        Event::TaskRan { stage: 0, name: "scan".into(), index, took }
+    }
+
+    #[test]
+    fn work_is_a_span_of_its_thread() {
+        let mut record = Record::default();
+        record.take(&ran(7, 30), Duration::from_micros(100), "worker 1");
+        let span = Span { thread: 0, stage: 0, index: 7, start: 70, took: 30, pieces: 1 };
+        assert_eq!(record.spans, [span]);
+        assert_eq!(
+            (record.threads.as_slice(), record.stages.len()),
+            (&["worker 1".to_string()][..], 1)
+        );
+    }
+
+    #[test]
+    fn too_many_spans_become_fewer_and_keep_their_time() {
+        let mut record = Record::default();
+        for index in 0..=SPANS_MAX {
+            let now = Duration::from_micros(10 * (index as u64 + 1));
+            record.take(&ran(index, 9), now, if index % 2 == 0 { "worker 0" } else { "worker 1" });
+        }
+        assert!(record.is_thinned && record.spans.len() <= SPANS_MAX / 2);
+        let pieces: u64 = record.spans.iter().map(|span| span.pieces).sum();
+        assert_eq!(pieces, SPANS_MAX as u64 + 1);
+    }
+
+    #[test]
+    fn samples_stay_few_and_in_order() {
+        let mut record = Record::default();
+        for at in 0..10 * SAMPLES_MAX as u64 {
+            record.sample(Duration::from_micros(at), at);
+        }
+        assert!(record.samples.len() <= SAMPLES_MAX);
+        assert!(record.samples.is_sorted_by_key(|sample| sample.at));
+    }
+}
