@@ -3,7 +3,7 @@
 //! Chains of operators (`a + b + c`) are walked in a loop, since they are as deep as they are long; all
 //! other nesting is bounded, and recursive. Each node's place is joined from its parts' on the way up.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use dframe_core::{Error, Result};
@@ -16,6 +16,7 @@ use sqlparser::ast::{
 use crate::call::call;
 use crate::literal::{literal, number};
 use crate::place::{at, join};
+use crate::query::SUBQUERY;
 use crate::text::Text;
 
 /// The deepest recursion. The parser's own limit is below it; chains of `IS`, `::` and so on are not.
@@ -38,6 +39,8 @@ pub(crate) struct Converter<'a> {
     pub over: Option<Over>,
     /// The windows that a WINDOW clause names, by their names in lower case.
     pub windows: HashMap<String, Over>,
+    /// The queries that stood for values, where a whole query is converted.
+    queries: Option<RefCell<Vec<(ast::Query, Span)>>>,
     depth: Cell<usize>,
     betweens: Cell<usize>,
 }
@@ -49,6 +52,7 @@ impl<'a> Converter<'a> {
             text,
             over: None,
             windows: HashMap::new(),
+            queries: None,
             depth: Cell::new(0),
             betweens: Cell::new(0),
         }
@@ -57,6 +61,29 @@ impl<'a> Converter<'a> {
     /// As [`Converter::new`], of nodes in which functions without OVER are about the rows of `over`.
     pub fn over_rows(text: &'a Text<'a>, over: &Over) -> Self {
         Self { over: Some(over.clone()), ..Self::new(text) }
+    }
+
+    /// This converter, which keeps queries that stand for values.
+    pub fn with_queries(self) -> Self {
+        Self { queries: Some(RefCell::default()), ..self }
+    }
+
+    /// The queries kept until now.
+    pub fn take_queries(&self) -> Vec<(ast::Query, Span)> {
+        self.queries.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// A query for a value: a column of a table that has the number of the query.
+    fn query(&self, query: ast::Query, span: Span) -> Result<Located> {
+        let Some(queries) = &self.queries else {
+            let error = self.unsupported("a query", span);
+            return Err(error.remedy("give it a name in FROM or WITH"));
+        };
+        let number = queries.borrow().len();
+        queries.borrow_mut().push((query, span));
+        let column =
+            Column { relation: Some(SUBQUERY.to_string()), name: number.to_string(), span };
+        Ok(Located { expr: Expr::Column(column), span })
     }
 
     /// The expression that `node` means.
@@ -186,10 +213,16 @@ impl<'a> Converter<'a> {
             Node::CompoundFieldAccess { root, access_chain } => {
                 self.subscripts(*root, access_chain)
             }
-            Node::Subquery(_) | Node::InSubquery { .. } | Node::Exists { .. } => {
+            Node::Subquery(query) => {
+                let span = self.text.in_parentheses(self.text.span(query.span()));
+                self.query(*query, span)
+            }
+            Node::InSubquery { .. } | Node::Exists { .. } => {
                 let span = self.place(&node);
-                let error = self.unsupported("a subquery in an expression", span);
-                Err(error.remedy("join with it: FROM a JOIN (SELECT ...) AS b ON ..."))
+                let error = self.unsupported("a condition on the rows of a query", span);
+                Err(error.remedy(
+                    "it may stand in WHERE, alone or between ANDs; elsewhere join with the query",
+                ))
             }
             other => {
                 let span = self.place(&other);

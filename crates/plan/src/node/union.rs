@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use dframe_core::{Error, Result};
 use dframe_expr::Expr;
 
@@ -74,8 +74,22 @@ impl Node for Union {
         String::new()
     }
 
+    /// The columns of the first; one may be NULL if it may be in any input.
     fn schema(&self) -> SchemaRef {
-        self.inputs[0].schema()
+        let first = self.inputs[0].schema();
+        let others: Vec<SchemaRef> = self.inputs[1..].iter().map(|input| input.schema()).collect();
+        let may_be_null =
+            |index: usize| others.iter().any(|other| other.field(index).is_nullable());
+        if (0..first.fields().len())
+            .all(|index| first.field(index).is_nullable() || !may_be_null(index))
+        {
+            return first;
+        }
+        let field = |(index, field): (usize, &FieldRef)| {
+            let nullable = field.is_nullable() || may_be_null(index);
+            field.as_ref().clone().with_nullable(nullable)
+        };
+        Arc::new(Schema::new(first.fields().iter().enumerate().map(field).collect::<Vec<_>>()))
     }
 
     fn inputs(&self) -> Vec<&Arc<LogicalPlan>> {

@@ -6,6 +6,7 @@
 //!   VALUES             rows              rows that are in the text
 //!   WHERE              from              conditions, of which equalities of two tables become keys of joins
 //!   SELECT, GROUP BY   select            columns, grouping, windows
+//!   (SELECT ..), IN    subquery          queries inside expressions, as joins
 //!   ORDER BY, LIMIT    order, limit      rows in order, and the first of them
 //!   UNION ..           set_operation     plans one after the other
 //! ```
@@ -21,6 +22,7 @@ mod rows;
 mod scope;
 mod select;
 mod set_operation;
+mod subquery;
 
 use dframe_core::{Error, Result};
 use dframe_expr::Span;
@@ -32,6 +34,8 @@ use crate::convert::Converter;
 use crate::place::at;
 use crate::syntax::parse_query;
 use crate::text::Text;
+
+pub(crate) use subquery::SUBQUERY;
 
 /// A table as a query names it.
 #[derive(Clone, Debug, PartialEq)]

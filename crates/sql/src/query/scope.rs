@@ -16,6 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use dframe_core::{Error, Result};
 use dframe_expr::{Column, Expr, resolve_column};
 
+use super::subquery::value_column;
 use crate::place::at;
 
 /// The names of one table: its alias, or what the file is called and the file's whole name.
@@ -77,6 +78,9 @@ impl Scope {
     }
 
     fn meaning(&self, column: Column, aliases: Aliases<'_>) -> Result<Expr> {
+        if let Some(value) = value_column(&column) {
+            return Ok(value);
+        }
         let error = match self.column(&column) {
             Ok(found) => return Ok(placed(&found.expr, &column)),
             Err(error) => error,

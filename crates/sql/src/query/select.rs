@@ -18,10 +18,11 @@ use sqlparser::ast::{
     self, GroupByExpr, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
 };
 
-use super::Planner;
 use super::from::From;
 use super::order::{OrderKey, Output, no_position, position, unused};
 use super::scope::{Scope, ScopeColumn};
+use super::subquery::{memberships, over_groups};
+use super::{Planner, SUBQUERY};
 use crate::convert::{Converter, Located};
 use crate::is_test;
 use crate::place::at;
@@ -39,8 +40,8 @@ impl<'a> Planner<'a, '_> {
     pub fn select(&mut self, node: ast::Select, order: Vec<OrderKey>) -> Result<LogicalPlan> {
         self.refuse_select_clauses(&node)?;
         let distinct = self.is_distinct(node.distinct)?;
-        let converter = self.converter().with_windows(node.named_window)?;
-        let (tables, scope) = self.tables_of(node.from)?;
+        let converter = self.converter().with_queries().with_windows(node.named_window)?;
+        let (mut tables, scope) = self.tables_of(node.from)?;
         let items = self.items(&converter, node.projection, &scope)?;
         let aliases: Vec<(String, Expr)> = (items.iter().filter(|item| item.aliased))
             .map(|item| (item.name.clone(), item.expr.clone()))
@@ -49,12 +50,17 @@ impl<'a> Planner<'a, '_> {
             let Some(node) = node else { return Ok(None) };
             scope.resolve(converter.expr(node)?.expr, &aliases).map(Some)
         };
-        let filter = condition(node.selection)?;
+        let (members, filter) = memberships(node.selection, &converter, &scope, &aliases)?;
+        let filter = condition(filter)?;
         let having = condition(node.having)?;
         let qualify = condition(node.qualify)?;
         refuse_grouped(filter.as_ref())?;
         let keys = self.group_keys(&converter, node.group_by, &scope, &items, &aliases)?;
-        let from = From::joined(tables, filter)?;
+        tables.extend(self.values_of(&converter)?);
+        let mut from = From::joined(tables, filter)?;
+        for membership in members {
+            from = self.member(from, membership)?;
+        }
         let outputs = outputs(items);
         Selection { outputs, hidden: vec![], keys, having, scope }
             .plan(from, qualify, distinct, order)
@@ -108,6 +114,9 @@ impl<'a> Planner<'a, '_> {
                 .collect();
             let name = match (name, &expr) {
                 (Some(name), _) => name,
+                (None, Expr::Column(column)) if column.relation.as_deref() == Some(SUBQUERY) => {
+                    "subquery".to_string()
+                }
                 (None, Expr::Column(column)) => {
                     scope.column(column).map_or(column.name.clone(), |found| found.name.clone())
                 }
@@ -349,15 +358,16 @@ impl Selection {
         let grouped = self.keys.is_some()
             || self.having.is_some()
             || all().any(|output| output.expr.contains_aggregate());
-        let columns = all().map(|output| named(output.expr.clone(), &output.name)).collect();
-        match grouped {
-            true => from.aggregate_select(
-                distinct_keys(self.keys.unwrap_or_default()),
-                columns,
-                self.having,
-            ),
-            false => from.project(columns),
+        if !grouped {
+            return from
+                .project(all().map(|output| named(output.expr.clone(), &output.name)).collect());
         }
+        let keys = self.keys.clone().unwrap_or_default();
+        let column =
+            |output: &Output| Ok(named(over_groups(output.expr.clone(), &keys)?, &output.name));
+        let columns = all().map(column).collect::<Result<_>>()?;
+        let having = self.having.clone().map(|having| over_groups(having, &keys)).transpose()?;
+        from.aggregate_select(distinct_keys(keys), columns, having)
     }
 }
 
