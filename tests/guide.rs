@@ -23,7 +23,7 @@ use dframe::expr::function::{FORMS, families};
 /// Subcommands whose result is a table on a terminal.
 const TABLES: &[&str] = &[
     "groupby", "resample", "select", "schema", "head", "tail", "meta", "pivot", "unpivot",
-    "explode", "config", "sql",
+    "explode", "config", "bench", "sql",
 ];
 /// What says that a command prints something else, or elsewhere.
 const NO_TABLE: &[&str] = &[" -f ", " -o ", " | ", " > ", " --explain", " --help"];

@@ -38,7 +38,7 @@ const WAYS: &[&[&str]] = &[
 const AS_WRITTEN: &[&[&str]] = &[&[]];
 
 /// Subcommands that run no query.
-const WAYLESS: &[&str] = &["schema", "meta", "generate", "config", "--version", "--help"];
+const WAYLESS: &[&str] = &["schema", "meta", "generate", "bench", "config", "--version", "--help"];
 
 #[test]
 fn scripts_print_what_they_say() {

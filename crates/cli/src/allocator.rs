@@ -21,6 +21,11 @@ pub fn peak_bytes() -> u64 {
     u64::try_from(PEAK.load(Ordering::Relaxed)).unwrap_or(0)
 }
 
+/// Lets [`peak_bytes`] begin anew, at what is in use now.
+pub fn forget_peak() {
+    PEAK.store(CURRENT.load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
 /// The bytes in use now.
 pub fn current_bytes() -> u64 {
     u64::try_from(CURRENT.load(Ordering::Relaxed)).unwrap_or(0)

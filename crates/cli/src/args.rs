@@ -13,11 +13,12 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 use dframe::prelude::Session;
 use dframe::size::Size;
-use dframe::{Error, Format, Result};
+use dframe::{Error, Format, Result, SessionBuilder};
 
 use crate::command::{
-    Completions, Config, Convert, Count, Describe, Distinct, Explode, Generate, GroupBy, Head,
-    Join, Man, Meta, Pivot, Resample, Sample, Schema, Select, Sort, Sql, Tail, Unpivot, Window,
+    Bench, Completions, Config, Convert, Count, Describe, Distinct, Explode, Generate, GroupBy,
+    Head, Join, Man, Meta, Pivot, Resample, Sample, Schema, Select, Sort, Sql, Tail, Unpivot,
+    Window,
 };
 use crate::reading::ReadingArgs;
 use crate::settings::Settings;
@@ -65,6 +66,7 @@ pub enum Command {
     Convert(Convert),
     Meta(Meta),
     Generate(Generate),
+    Bench(Bench),
     Completions(Completions),
     Man(Man),
     Config(Config),
@@ -101,8 +103,10 @@ impl Cli {
 impl Command {
     /// Where the run may leave temporary files.
     pub fn temp_dir(&self) -> PathBuf {
-        let dir = self.run().and_then(|run| run.temp_dir.clone());
-        dir.unwrap_or_else(std::env::temp_dir)
+        match self {
+            Command::Bench(args) => args.limits.temp_dir(),
+            _ => self.run().map_or_else(std::env::temp_dir, |run| run.limits.temp_dir()),
+        }
     }
 
     /// The output flags, and what is to be explained instead.
@@ -127,6 +131,7 @@ impl Command {
             Command::Count(args) => &args.output,
             Command::Convert(args) => &args.output,
             Command::Meta(args) => &args.output,
+            Command::Bench(args) => &args.output,
             Command::Config(args) => args.output(),
             Command::Generate(_) | Command::Completions(_) | Command::Man(_) => return None,
         };
@@ -155,6 +160,7 @@ impl Command {
             Command::Schema(_)
             | Command::Meta(_)
             | Command::Generate(_)
+            | Command::Bench(_)
             | Command::Completions(_)
             | Command::Man(_)
             | Command::Config(_) => None,
@@ -219,6 +225,25 @@ pub struct OutputArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Resources")]
 pub struct RunArgs {
+    /// What it may take.
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// Run the plan as it was written, for comparison
+    #[arg(long, help_heading = "Advanced", hide_short_help = true)]
+    pub no_optimizer: bool,
+    /// Run on all threads, or one task after the other on one
+    #[arg(long, value_name = "EXECUTOR", default_value = "threaded")]
+    #[arg(help_heading = "Advanced", hide_short_help = true)]
+    pub executor: ExecutorChoice,
+    /// What is shown of the run.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+/// What a run may take.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Resources")]
+pub struct LimitArgs {
     /// Memory to use at most, such as 512MB, 4GiB or 50% of the machine's [default: 70%]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     #[arg(env = "DFRAME_MEMORY_LIMIT", hide_env_values = true)]
@@ -235,16 +260,30 @@ pub struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     #[arg(env = "DFRAME_TEMP_LIMIT", hide_env_values = true)]
     pub temp_limit: Option<u64>,
-    /// Run the plan as it was written, for comparison
-    #[arg(long, help_heading = "Advanced", hide_short_help = true)]
-    pub no_optimizer: bool,
-    /// Run on all threads, or one task after the other on one
-    #[arg(long, value_name = "EXECUTOR", default_value = "threaded")]
-    #[arg(help_heading = "Advanced", hide_short_help = true)]
-    pub executor: ExecutorChoice,
-    /// What is shown of the run.
-    #[command(flatten)]
-    pub watch: WatchArgs,
+}
+
+impl LimitArgs {
+    /// A session that keeps to them.
+    pub fn apply(&self, mut builder: SessionBuilder) -> SessionBuilder {
+        if let Some(limit) = self.memory_limit {
+            builder = builder.memory_limit(limit);
+        }
+        if let Some(threads) = self.threads {
+            builder = builder.threads(threads);
+        }
+        if let Some(dir) = &self.temp_dir {
+            builder = builder.temp_dir(dir);
+        }
+        if let Some(bytes) = self.temp_limit {
+            builder = builder.temp_limit(bytes);
+        }
+        builder
+    }
+
+    /// The directory for what does not fit in memory.
+    pub fn temp_dir(&self) -> PathBuf {
+        self.temp_dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
 }
 
 /// What is shown of a run besides its result.
@@ -349,6 +388,14 @@ pub fn row_count(text: &str) -> Result<u64, String> {
     whole.and_then(|rows| rows.checked_add(part)).ok_or_else(|| "too large".into())
 }
 
+/// A number as [`row_count`] reads it, that is not 0.
+pub fn count<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    match row_count(text)? {
+        0 => Err("must be 1 or more".into()),
+        number => N::try_from(number).map_err(|_| "too large".into()),
+    }
+}
+
 /// `0.fraction * factor`, if that is a whole number.
 fn fraction_of(fraction: &str, factor: u64) -> Option<u64> {
     let fraction = fraction.trim_end_matches('0');
@@ -422,11 +469,15 @@ mod tests {
     /// The words of a command such as `dframe count 'a b'`, quotes resolved.
     fn example(line: &str) -> Option<Vec<String>> {
         let line = line.strip_prefix("  dframe ")?;
-        let mut words = vec!["dframe".to_string()];
-        for (index, piece) in line.split(['"', '\'']).enumerate() {
-            match index % 2 {
-                1 => words.push(piece.to_string()),
-                _ => words.extend(piece.split_whitespace().map(str::to_string)),
+        let (mut words, mut word, mut quote) = (vec!["dframe".to_string()], String::new(), None);
+        for letter in line.chars().chain([' ']) {
+            match (letter, quote) {
+                (letter, Some(open)) if letter == open => quote = None,
+                (' ', None) => {
+                    words.extend(Some(std::mem::take(&mut word)).filter(|w| !w.is_empty()))
+                }
+                ('"' | '\'', None) => quote = Some(letter),
+                _ => word.push(letter),
             }
         }
         Some(words)

@@ -70,18 +70,7 @@ impl<'a> Query<'a> {
         if let Some(profile) = &profile {
             builder = builder.observer(profile.recorder.clone());
         }
-        if let Some(limit) = run.memory_limit {
-            builder = builder.memory_limit(limit);
-        }
-        if let Some(threads) = run.threads {
-            builder = builder.threads(threads);
-        }
-        if let Some(dir) = &run.temp_dir {
-            builder = builder.temp_dir(dir);
-        }
-        if let Some(bytes) = run.temp_limit {
-            builder = builder.temp_limit(bytes);
-        }
+        builder = run.limits.apply(builder);
         if run.no_optimizer {
             builder = builder.optimizer(Optimizer::off());
         }
@@ -120,8 +109,8 @@ impl<'a> Query<'a> {
 
     /// The rows of the files.
     pub fn scan(&mut self, args: &InputArgs) -> Result<LazyFrame> {
-        let temp_dir = self.run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let room = CopyRoom { temp_dir: &temp_dir, limit: self.run.temp_limit };
+        let limits = &self.run.limits;
+        let room = CopyRoom { temp_dir: &limits.temp_dir(), limit: limits.temp_limit };
         let input = Input::open(args, room, &self.context.cancel)?;
         let frame = input.scan(&self.session, &args.reading, self.context.messages)?;
         self.inputs.push(input);
@@ -326,7 +315,7 @@ fn is_named(output: &Output, extensions: &[&str]) -> bool {
 }
 
 fn settings(session: &Session, run: &RunArgs) -> String {
-    let temp_dir = run.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let temp_dir = run.limits.temp_dir();
     let threads = match session.threads() {
         0 => "no threads".to_string(),
         1 => "1 thread".to_string(),

@@ -9,12 +9,12 @@ use crate::output::Output;
 /// Print the script by which a shell completes commands
 ///
 /// Completed are subcommands, flags, their values, files, and the columns of the files that are on the line: after
-/// --by, in the midst of an expression, after a comma. Put the command of the example into the file that
-/// the shell reads when it starts: ~/.bashrc, ~/.zshrc, ~/.config/fish/config.fish.
+/// --by, in the midst of an expression, after a comma. Put `source <(dframe completions bash)` into ~/.bashrc, the like
+/// for zsh into ~/.zshrc, or `dframe completions fish | source` into ~/.config/fish/config.fish.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  source <(dframe completions bash)
-  dframe completions fish | source")]
+  dframe completions bash
+  dframe completions powershell")]
 pub struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]

@@ -9,7 +9,7 @@ use dframe::size::format_bytes;
 use dframe::{Error, Result};
 use dframe_datagen::{Codec, Options, Sortedness, Table, generate};
 
-use crate::args::{ProgressChoice, row_count, share, threads};
+use crate::args::{ProgressChoice, count, row_count, share, threads};
 use crate::progress::{Ticker, grouped};
 use crate::query::Context;
 
@@ -134,14 +134,6 @@ pub fn run(args: Generate, context: &Context) -> Result<()> {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-/// A number as [`row_count`] reads it, that is not 0.
-fn count<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
-    match row_count(text)? {
-        0 => Err("must be 1 or more".into()),
-        number => N::try_from(number).map_err(|_| "too large".into()),
-    }
 }
 
 fn table_parser() -> impl TypedValueParser<Value = Table> {

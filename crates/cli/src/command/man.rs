@@ -17,7 +17,7 @@ use crate::query::Context;
 /// dframe.1, dframe-groupby.1 and so on, and replace those that are there.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  dframe man groupby > dframe-groupby.1
+  dframe man groupby
   dframe man --dir ~/.local/share/man/man1")]
 pub struct Man {
     /// The subcommand whose page it is [default: dframe's own]

@@ -1,5 +1,6 @@
 //! The subcommands, a file each: its flags, and how they become a query.
 
+mod bench;
 mod completions;
 mod config;
 mod convert;
@@ -26,6 +27,7 @@ mod window;
 
 use dframe::Result;
 
+pub use bench::Bench;
 pub use completions::Completions;
 pub use config::Config;
 pub use convert::Convert;
@@ -76,6 +78,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Count(args) => count::run(&args, context),
         Command::Meta(args) => meta::run(&args, context),
         Command::Generate(args) => generate::run(args, context),
+        Command::Bench(args) => bench::run(&args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, context),
         Command::Config(args) => config::run(&args),
