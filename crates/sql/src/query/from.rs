@@ -34,14 +34,25 @@ pub(super) struct From {
 pub(super) type Taken = HashSet<String>;
 
 impl Planner<'_, '_> {
-    /// The plans of the tables between commas, with the scope of all.
+    /// The plans of the tables between commas, with the scope of all and the names of columns in the plan.
     pub fn tables_of(
         &mut self,
         nodes: Vec<ast::TableWithJoins>,
+    ) -> Result<(Vec<LogicalPlan>, Scope, Taken)> {
+        let mut taken = Taken::new();
+        let (plans, scope) = self.tables_in(nodes, &mut taken)?;
+        Ok((plans, scope, taken))
+    }
+
+    /// As [`Planner::tables_of`], with columns in the plan that have none of the names `taken`.
+    pub fn tables_in(
+        &mut self,
+        nodes: Vec<ast::TableWithJoins>,
+        taken: &mut Taken,
     ) -> Result<(Vec<LogicalPlan>, Scope)> {
-        let (mut plans, mut scope, mut taken) = (vec![], Scope::default(), Taken::new());
+        let (mut plans, mut scope) = (vec![], Scope::default());
         for node in nodes {
-            let from = self.table_with_joins(node, &mut taken)?;
+            let from = self.table_with_joins(node, taken)?;
             scope = scope.with(from.scope);
             plans.push(from.plan);
         }

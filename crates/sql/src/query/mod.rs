@@ -6,7 +6,7 @@
 //!   VALUES             rows              rows that are in the text
 //!   WHERE              from              conditions, of which equalities of two tables become keys of joins
 //!   SELECT, GROUP BY   select            columns, grouping, windows
-//!   (SELECT ..), IN    subquery          queries inside expressions, as joins
+//!   (SELECT ..), IN    subquery, correlated    queries inside expressions, as joins
 //!   ORDER BY, LIMIT    order, limit      rows in order, and the first of them
 //!   UNION ..           set_operation     plans one after the other
 //! ```
@@ -14,6 +14,7 @@
 //! Where a table's rows come from is not known here: whoever calls says what a name stands for. Expressions are
 //! converted as everywhere in this crate; here they learn which table their columns are of.
 
+mod correlated;
 mod from;
 mod join;
 mod limit;

@@ -77,6 +77,20 @@ impl Scope {
         })
     }
 
+    /// `expr` over the columns of the plan, where a name that is not in this scope is one of `outer`.
+    ///
+    /// # Errors
+    /// As [`Scope::resolve`].
+    pub fn resolve_within(&self, outer: &Scope, expr: Expr) -> Result<Expr> {
+        expr.rewrite(&mut |node| match node {
+            Expr::Column(column) => {
+                let own = self.meaning(column.clone(), &[]);
+                own.or_else(|error| outer.meaning(column, &[]).map_err(|_| error))
+            }
+            other => Ok(other),
+        })
+    }
+
     fn meaning(&self, column: Column, aliases: Aliases<'_>) -> Result<Expr> {
         if let Some(value) = value_column(&column) {
             return Ok(value);

@@ -11,8 +11,11 @@
 //!                 ...        FROM, WHERE
 //! ```
 
+use std::sync::Arc;
+
 use dframe_core::{Error, Result};
-use dframe_expr::{Expr, Span, col};
+use dframe_expr::window::{Over, WindowCall, WindowFunction};
+use dframe_expr::{Expr, SortKey, Span, col, lit};
 use dframe_plan::LogicalPlan;
 use sqlparser::ast::{
     self, GroupByExpr, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
@@ -39,9 +42,8 @@ impl<'a> Planner<'a, '_> {
     /// The plan of one SELECT in the order of `order`.
     pub fn select(&mut self, node: ast::Select, order: Vec<OrderKey>) -> Result<LogicalPlan> {
         self.refuse_select_clauses(&node)?;
-        let distinct = self.is_distinct(node.distinct)?;
         let converter = self.converter().with_queries().with_windows(node.named_window)?;
-        let (mut tables, scope) = self.tables_of(node.from)?;
+        let (mut tables, scope, mut taken) = self.tables_of(node.from)?;
         let items = self.items(&converter, node.projection, &scope)?;
         let aliases: Vec<(String, Expr)> = (items.iter().filter(|item| item.aliased))
             .map(|item| (item.name.clone(), item.expr.clone()))
@@ -54,27 +56,24 @@ impl<'a> Planner<'a, '_> {
         let filter = condition(filter)?;
         let having = condition(node.having)?;
         let qualify = condition(node.qualify)?;
+        let (distinct, once) = match node.distinct {
+            None | Some(ast::Distinct::All) => (false, vec![]),
+            Some(ast::Distinct::Distinct) => (true, vec![]),
+            Some(ast::Distinct::On(keys)) => {
+                let keys = keys.into_iter().map(|key| condition(Some(key)));
+                (false, keys.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+            }
+        };
         refuse_grouped(filter.as_ref())?;
         let keys = self.group_keys(&converter, node.group_by, &scope, &items, &aliases)?;
         tables.extend(self.values_of(&converter)?);
         let mut from = From::joined(tables, filter)?;
         for membership in members {
-            from = self.member(from, membership)?;
+            from = self.member(from, membership, &scope, &mut taken)?;
         }
         let outputs = outputs(items);
-        Selection { outputs, hidden: vec![], keys, having, scope }
+        Selection { outputs, hidden: vec![], once, keys, having, scope }
             .plan(from, qualify, distinct, order)
-    }
-
-    fn is_distinct(&self, distinct: Option<ast::Distinct>) -> Result<bool> {
-        match distinct {
-            None | Some(ast::Distinct::All) => Ok(false),
-            Some(ast::Distinct::Distinct) => Ok(true),
-            Some(ast::Distinct::On(exprs)) => {
-                let span = exprs.first().map_or(Span::NONE, |expr| self.converter().place(expr));
-                Err(self.unsupported("DISTINCT ON", span))
-            }
-        }
     }
 
     fn items(
@@ -304,6 +303,8 @@ struct Selection {
     outputs: Vec<Output>,
     /// Columns that only QUALIFY and ORDER BY need.
     hidden: Vec<Output>,
+    /// Of rows with equal values of these, only the first in the order comes out.
+    once: Vec<Expr>,
     keys: Option<Vec<Expr>>,
     having: Option<Expr>,
     scope: Scope,
@@ -333,12 +334,18 @@ impl Selection {
             let error = error.remedy("add the key to the select list");
             return Err(at(error, unseen.expr.span()));
         }
+        let once = std::mem::take(&mut self.once);
+        let once: Vec<Expr> = once.into_iter().map(|key| self.column_of(key)).collect();
         let names: Vec<String> = self.outputs.iter().map(|output| output.name.clone()).collect();
         let visible = || names.iter().map(col).collect::<Vec<_>>();
         let mut hidden = !self.hidden.is_empty();
         let mut plan = self.columns(from)?;
         if let Some(condition) = qualify {
             plan = plan.filter(condition)?;
+        }
+        if !once.is_empty() {
+            plan = first_of_each(plan, once, &keys)?;
+            hidden = true;
         }
         if distinct {
             if std::mem::take(&mut hidden) {
@@ -350,6 +357,19 @@ impl Selection {
             plan = plan.sort(keys)?;
         }
         if hidden { plan.project(visible()) } else { Ok(plan) }
+    }
+
+    /// The output column that computes `expr`, hidden if the user has none.
+    fn column_of(&mut self, expr: Expr) -> Expr {
+        let known = self.outputs.iter().chain(&self.hidden).find(|output| output.expr == expr);
+        if let Some(output) = known {
+            return col(&output.name);
+        }
+        let taken: Vec<&str> =
+            self.outputs.iter().chain(&self.hidden).map(|output| output.name.as_str()).collect();
+        let name = unused(format!("distinct on {expr}"), &taken);
+        self.hidden.push(Output { label: name.clone(), name: name.clone(), expr });
+        col(name)
     }
 
     /// All columns, grouped if the query groups.
@@ -369,6 +389,22 @@ impl Selection {
         let having = self.having.clone().map(|having| over_groups(having, &keys)).transpose()?;
         from.aggregate_select(distinct_keys(keys), columns, having)
     }
+}
+
+/// Of rows with equal `keys` the first in `order`, with a column more.
+fn first_of_each(plan: LogicalPlan, keys: Vec<Expr>, order: &[SortKey]) -> Result<LogicalPlan> {
+    const PLACE: &str = "distinct on#";
+    let call = WindowCall {
+        function: WindowFunction::RowNumber,
+        args: vec![],
+        filter: None,
+        distinct: false,
+        ignore_nulls: false,
+        over: Over { partition_by: keys, order_by: order.to_vec(), frame: None },
+        span: Span::NONE,
+    };
+    let numbered = plan.with_columns(vec![Expr::Window(Arc::new(call)).alias(PLACE)])?;
+    numbered.filter(col(PLACE).eq(lit(1)))
 }
 
 fn named(expr: Expr, name: &str) -> Expr {

@@ -1,5 +1,5 @@
-//! Queries inside expressions: a value, `x IN (SELECT ..)`, `EXISTS (SELECT ..)`. They know nothing of the query
-//! that they are in.
+//! Queries inside expressions: a value, `x IN (SELECT ..)`, `EXISTS (SELECT ..)`. Here they know nothing of the
+//! query that they are in.
 //!
 //! ```text
 //!   x > (SELECT avg(x) FROM t)      a table of one row beside those of FROM, and its column in place of the query
@@ -16,6 +16,7 @@ use dframe_plan::node::{JoinKind, JoinOn};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 
 use super::Planner;
+use super::from::Taken;
 use super::scope::{Aliases, Scope};
 use crate::convert::Converter;
 use crate::place::at;
@@ -154,8 +155,24 @@ impl Planner<'_, '_> {
     }
 
     /// The rows of `plan` for which `membership` is true.
-    pub fn member(&mut self, plan: LogicalPlan, membership: Membership) -> Result<LogicalPlan> {
+    pub fn member(
+        &mut self,
+        plan: LogicalPlan,
+        membership: Membership,
+        scope: &Scope,
+        taken: &mut Taken,
+    ) -> Result<LogicalPlan> {
         let Membership { needle, query, negated, place } = membership;
+        if let Some(correlated) = self.correlated(&query, needle.as_ref(), scope, taken)? {
+            if negated && needle.is_some() {
+                let error = self.unsupported(
+                    "NOT IN of a query that names columns of the one around it",
+                    place,
+                );
+                return Err(error.remedy("write NOT EXISTS"));
+            }
+            return correlated.join(plan, negated);
+        }
         let rows = self.query(query)?;
         let Some(needle) = needle else { return existing(plan, rows, negated) };
         let column = only_column(&rows).map_err(|error| at(error, place))?;
