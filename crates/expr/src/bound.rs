@@ -100,6 +100,11 @@ impl BoundExpr {
         self.0.nullable
     }
 
+    /// Whether the same row can give different values, as `random()` does.
+    pub fn is_volatile(&self) -> bool {
+        self.0.volatile
+    }
+
     /// The indices of the input columns it uses, sorted.
     pub fn columns(&self) -> Vec<usize> {
         self.0.columns.clone()

@@ -7,6 +7,7 @@
 //! Nothing here waits. The `parquet` crate may panic on corrupt pages; every step runs guarded, and a
 //! failure names file, row group and column.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -18,7 +19,7 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
 use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, EncodingMask};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
@@ -30,6 +31,14 @@ use super::hive::Constant;
 use super::pages::{PageTable, decode as decode_tables};
 use crate::unify::cast_to;
 
+/// What is decoded of a unit.
+pub(super) struct Wanted<'a> {
+    /// Columns of the source's schema.
+    pub(super) fields: &'a [Arc<Field>],
+    /// Runs of rows in order, counted from the unit's first.
+    pub(super) runs: Vec<Range<u64>>,
+}
+
 /// The batches of a unit, decoded one by one.
 pub(super) struct UnitBatches {
     pages: Option<UnitPages>,
@@ -40,21 +49,25 @@ pub(super) struct UnitBatches {
     constants: Arc<[Constant]>,
     schema: SchemaRef,
     batch_rows: usize,
+    runs: Vec<Range<u64>>,
     /// The rows not yet handed out.
     remaining: u64,
+    /// Those that were.
+    decoded: u64,
     unit: ScanUnit,
     path: std::path::PathBuf,
 }
 
 impl UnitBatches {
-    /// Prepares to decode columns of the source's schema; reads the dictionary pages at most.
+    /// Prepares to decode what is wanted; reads the dictionary pages at most.
     pub(super) fn new(
         file: &SourceFile,
         unit: &ScanUnit,
         fetched: Fetched,
-        fields: &[Arc<Field>],
+        Wanted { fields, runs }: Wanted<'_>,
     ) -> Result<Self> {
         let columns = file_columns(file, fields);
+        let rows: u64 = runs.iter().map(|run| run.end - run.start).sum();
         let mut batches = Self {
             pages: None,
             reader: None,
@@ -62,8 +75,10 @@ impl UnitBatches {
             constants: file.constants.clone(),
             schema: Arc::new(Schema::empty()),
             // Buffers are made for a whole batch, however few rows there are.
-            batch_rows: unit.batch_rows.min(unit.row_count() as usize).max(1),
-            remaining: unit.row_count(),
+            batch_rows: unit.batch_rows.min(rows as usize).max(1),
+            runs,
+            remaining: rows,
+            decoded: 0,
             unit: unit.clone(),
             path: file.path.clone(),
         };
@@ -72,7 +87,7 @@ impl UnitBatches {
         roots.dedup();
         if !roots.is_empty() {
             let pages = UnitPages::new(file, unit, fetched, roots).map_err(|e| batches.place(e))?;
-            let reader = pages.reader(&pages.roots, unit, batches.batch_rows);
+            let reader = pages.reader(&pages.roots, &batches);
             batches.reader = Some(reader.map_err(|e| batches.corrupt(e))?);
             batches.pages = Some(pages);
         }
@@ -126,7 +141,8 @@ impl UnitBatches {
             Some(batch) => batch.num_rows(),
             None => self.remaining.min(self.batch_rows as u64) as usize,
         };
-        let position = self.unit.position + self.unit.row_count() - self.remaining;
+        let position = self.unit.position + self.decoded;
+        self.decoded += rows as u64;
         self.remaining = self.remaining.checked_sub(rows as u64).ok_or_else(|| self.short())?;
         let rows = self.assemble(decoded.as_ref(), rows)?;
         Ok(Some(ScannedBatch { rows, position }))
@@ -174,7 +190,7 @@ impl UnitBatches {
         let pages = self.pages.as_ref().expect("a reader has pages");
         let failing = |root: &usize| {
             let step = guard(|| {
-                let mut reader = pages.reader(&[*root], &self.unit, self.batch_rows)?;
+                let mut reader = pages.reader(&[*root], self)?;
                 reader.try_for_each(|batch| batch.map(drop).map_err(ParquetError::from))
             });
             step.is_err()
@@ -229,7 +245,7 @@ fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
         return false;
     }
     if let Some(mask) = chunk.page_encoding_stats_mask() {
-        return mask.is_only(Encoding::PLAIN_DICTIONARY) || mask.is_only(Encoding::RLE_DICTIONARY);
+        return is_only_codes(mask);
     }
     // Old writers list PLAIN for the dictionary page itself: then the size tells codes from text.
     let encodings = chunk.encodings_mask();
@@ -237,6 +253,11 @@ fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     let small = chunk.uncompressed_size() <= chunk.num_values().saturating_mul(4);
     !delta.iter().any(|encoding| encodings.is_set(*encoding))
         && (!encodings.is_set(Encoding::PLAIN) || small)
+}
+
+/// Whether pages of these encodings hold nothing but codes of a dictionary.
+pub(super) fn is_only_codes(pages: &EncodingMask) -> bool {
+    pages.is_only(Encoding::PLAIN_DICTIONARY) || pages.is_only(Encoding::RLE_DICTIONARY)
 }
 
 /// The pages of a unit, as the `parquet` crate reads them.
@@ -247,7 +268,7 @@ struct UnitPages {
     tables: Vec<PageTable>,
     /// The columns of the file as this row group is read: dictionaries where it has them.
     hint: arrow::datatypes::Fields,
-    leaves: Vec<std::ops::Range<usize>>,
+    leaves: Vec<Range<usize>>,
     roots: Vec<usize>,
 }
 
@@ -292,24 +313,20 @@ impl UnitPages {
         })
     }
 
-    /// A reader of the columns `roots`, limited to the unit's rows.
+    /// A reader of the columns `roots`, limited to the runs of `wanted`.
     fn reader(
         &self,
         roots: &[usize],
-        unit: &ScanUnit,
-        batch_rows: usize,
+        wanted: &UnitBatches,
     ) -> Result<ParquetRecordBatchReader, ParquetError> {
         guard(|| {
             let descriptor = self.metadata.file_metadata().schema_descr();
             let leaves = roots.iter().flat_map(|root| self.leaves[*root].clone());
             let mask = ProjectionMask::leaves(descriptor, leaves);
             let levels = parquet_to_arrow_field_levels(descriptor, mask, Some(&self.hint))?;
-            let selection = (unit.row_count() < self.num_rows() as u64).then(|| {
-                RowSelection::from(vec![
-                    RowSelector::skip(unit.rows.start as usize),
-                    RowSelector::select(unit.row_count() as usize),
-                ])
-            });
+            let selection = (wanted.remaining < self.num_rows() as u64)
+                .then(|| selection(wanted.unit.rows.start, &wanted.runs));
+            let batch_rows = wanted.batch_rows;
             ParquetRecordBatchReader::try_new_with_row_groups(&levels, self, batch_rows, selection)
         })
     }
@@ -317,6 +334,19 @@ impl UnitPages {
     fn row_group(&self) -> &RowGroupMetaData {
         self.metadata.row_group(self.row_group)
     }
+}
+
+/// `runs` of rows, counted from row `first` of the row group.
+fn selection(first: u64, runs: &[Range<u64>]) -> RowSelection {
+    let mut selectors = Vec::with_capacity(2 * runs.len());
+    let mut row = 0;
+    for run in runs {
+        let start = first + run.start;
+        selectors.push(RowSelector::skip((start - row) as usize));
+        selectors.push(RowSelector::select((run.end - run.start) as usize));
+        row = first + run.end;
+    }
+    RowSelection::from(selectors)
 }
 
 /// The fetched bytes at their places in the file.

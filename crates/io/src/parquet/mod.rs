@@ -9,6 +9,7 @@
 //! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
 //! | `pages` | where do the pages of a row range lie? |
 //! | `fetch`, `decode` | bytes, then batches |
+//! | `prefilter` | which rows need not be decoded in full? |
 //! | `describe`, `row_groups` | what does `dframe meta` show? |
 
 mod bloom;
@@ -20,6 +21,7 @@ mod footer;
 mod hive;
 mod layout;
 mod pages;
+mod prefilter;
 mod pruning;
 mod row_groups;
 mod split;
@@ -41,10 +43,11 @@ use crate::file::OpenFile;
 use crate::paths;
 use crate::unify::Unified;
 use bounds::BoundsOf;
-use decode::UnitBatches;
+use decode::{UnitBatches, Wanted};
 use footer::{KIND, SourceFile};
 use hive::Constant;
 use layout::Layout;
+use prefilter::Prefilter;
 
 /// How a source keeps what it knows.
 #[derive(Clone, Debug)]
@@ -241,7 +244,12 @@ impl Source for ParquetSource {
         fetched: Fetched,
         request: &ScanRequest,
     ) -> Result<ScannedBatches> {
-        let file = self.file(unit)?;
-        Ok(Box::new(UnitBatches::new(file, unit, fetched, &self.fields(request)?)?))
+        let (file, fields) = (self.file(unit)?, self.fields(request)?);
+        let runs = match Prefilter::new(&request.filters, &self.schema, &fields) {
+            None => vec![0..unit.row_count()],
+            Some(prefilter) => prefilter.runs(file, unit, &fetched)?,
+        };
+        let wanted = Wanted { fields: &fields, runs };
+        Ok(Box::new(UnitBatches::new(file, unit, fetched, wanted)?))
     }
 }

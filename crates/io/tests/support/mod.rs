@@ -105,7 +105,8 @@ pub fn scan_units(source: &Arc<ParquetSource>, request: &ScanRequest) -> Vec<Sca
             rows += batch.rows.num_rows() as u64;
             batches.push(batch);
         }
-        assert_eq!(rows, unit.row_count());
+        // Filters may leave fewer.
+        assert!(rows == unit.row_count() || rows < unit.row_count() && !request.filters.is_empty());
     }
     batches
 }
