@@ -112,6 +112,8 @@ pub struct ColumnBounds {
     pub nans: Option<u64>,
     /// The number of rows that all this is about.
     pub rows: u64,
+    /// Whether `min` and `max`, where known, are values of those rows: the least, and the greatest but NaN.
+    pub are_values: bool,
 }
 
 impl ColumnBounds {

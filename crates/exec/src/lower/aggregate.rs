@@ -18,11 +18,15 @@ use dframe_core::{Error, Result};
 use dframe_expr::aggregate::{AggregateFunction, BoundAggregate, PreparedCall};
 use dframe_expr::{AggregateCall, Expr, SortKey, UnaryOp, bind, col, lit, null, when};
 
-use super::{Planner, Stream};
-use crate::group::{Call, CallInput, Combine, Emit, FinishDivisions, FinishGroups, GroupSpec};
-use crate::pipeline::{BlockOp, COPY_COLUMN};
+use super::divisions::{PlannedScan, scan_column};
+use super::{Origin, Planner, Stream};
+use crate::group::{
+    Call, CallInput, Combine, Emit, FinishDivisions, FinishGroups, GroupSpec, KnownCall,
+    KnownStates,
+};
+use crate::pipeline::{BlockOp, COPY_COLUMN, RowChange};
 use crate::shuffle::BucketInputs;
-use crate::stage::{FoldSpec, StageTasks};
+use crate::stage::{Concat, FoldSpec, StageTasks};
 
 /// Chunks that a task of the tree reduce merges.
 const FAN_IN: usize = 8;
@@ -93,14 +97,41 @@ impl Planner<'_> {
         };
         let buckets = division_rows.map_or(buckets, |rows| self.buckets_for(rows, GROUP_BYTES));
         let spec = Arc::new(group.spec(emit, buckets, self.task_memory(), output.clone()));
+        let known = self.known_states(&mut stream, &spec)?;
         let partial = self.fold(stream, FoldSpec::Group(spec.clone()))?;
-        let input = self.tasks_of(partial);
+        let input = self.with_known(partial, known);
         if division_rows.is_some() {
             let inputs = BucketInputs::Divisions { stage: input, sides: 1 };
             return Ok(self.shuffled(inputs, Arc::new(FinishDivisions(spec)), (output, rows)));
         }
         let inputs = BucketInputs::Buckets(vec![self.combined(input, &spec)], buckets);
         Ok(self.shuffled(inputs, Arc::new(FinishGroups(spec)), (output, rows)))
+    }
+
+    /// What bounds alone tell of the aggregates of all rows of a scan; `stream` reads the rest.
+    fn known_states(
+        &self,
+        stream: &mut Stream,
+        spec: &Arc<GroupSpec>,
+    ) -> Result<Option<KnownStates>> {
+        if !spec.keys.is_empty() || !reads_all_rows(stream) {
+            return Ok(None);
+        }
+        let column = |input: usize| scan_column(stream, spec.inputs.get(input)?.as_column()?);
+        let calls = spec.calls.iter().map(|call| KnownCall::of(call, column));
+        let Some(calls) = calls.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let Some(planned) = self.planned(stream)? else { return Ok(None) };
+        KnownStates::take(spec, &calls, planned.scan.source.as_ref(), &mut planned.partitions)
+    }
+
+    /// The tasks of `partial`, with one that has the states that are known.
+    fn with_known(&mut self, partial: usize, known: Option<KnownStates>) -> StageTasks {
+        let input = self.tasks_of(partial);
+        let Some(known) = known else { return input };
+        let known = self.graph.push(Arc::new(known));
+        let inputs = vec![input, self.tasks_of(known)];
+        let both = self.graph.push(Arc::new(Concat { inputs }));
+        self.tasks_of(both)
     }
 
     /// A tree that merges the groups of `input`, chunk with chunk.
@@ -253,6 +284,17 @@ impl DistinctLevels<'_> {
         }
         Ok(group)
     }
+}
+
+/// Whether the stream is a scan's rows, each of them once.
+fn reads_all_rows(stream: &Stream) -> bool {
+    let is_all = match &stream.origin {
+        Origin::Scan(scan) | Origin::Planned(PlannedScan { scan, .. }) => {
+            scan.filters.is_empty() && scan.limit.is_none()
+        }
+        _ => false,
+    };
+    is_all && stream.ops.iter().all(|op| op.row_change() == RowChange::None)
 }
 
 fn call_of(expr: &Expr) -> Result<Arc<AggregateCall>> {

@@ -132,7 +132,10 @@ impl Planner<'_> {
     }
 
     /// The scan of the stream with its partitions, unless its tasks cannot be cut in other ways.
-    fn planned<'s>(&self, stream: &'s mut Stream) -> Result<Option<&'s mut PlannedScan>> {
+    pub(super) fn planned<'s>(
+        &self,
+        stream: &'s mut Stream,
+    ) -> Result<Option<&'s mut PlannedScan>> {
         let is_free = !grows(&stream.ops) && stream.tail.is_empty();
         if let (Origin::Scan(scan), true) = (&stream.origin, is_free) {
             let (request, partitions) = self.partitions(scan, PARTITION_ROWS, None)?;
@@ -159,7 +162,7 @@ impl Planner<'_> {
 }
 
 /// The column of the stream's scan that a column of its rows is.
-fn scan_column(stream: &Stream, column: usize) -> Option<ScanColumn> {
+pub(super) fn scan_column(stream: &Stream, column: usize) -> Option<ScanColumn> {
     match &stream.origin {
         Origin::Scan(scan) | Origin::Planned(PlannedScan { scan, .. }) => {
             ScanColumn::behind(column, &stream.ops, scan)

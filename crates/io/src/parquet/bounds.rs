@@ -51,6 +51,22 @@ impl BoundsOf<'_> {
         read.ok().and_then(|bounds| trusted(bounds, field)).unwrap_or(unknown)
     }
 
+    /// Whether the bounds of `field` are values of it. Those of text and bytes may be cut short.
+    pub(super) fn are_values(&self, field: &Field) -> bool {
+        if self.file.constant(field.name()).is_some() {
+            return true;
+        }
+        let leaf = self.file.index_of(field.name()).and_then(|root| self.flat_leaf(root));
+        let Some(leaf) = leaf else { return false };
+        let chunk = self.metadata.row_group(self.row_group).column(leaf);
+        match chunk.column_type() {
+            PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => {
+                chunk.statistics().is_some_and(|found| found.min_is_exact() && found.max_is_exact())
+            }
+            _ => true,
+        }
+    }
+
     fn rows(&self) -> u64 {
         self.metadata.row_group(self.row_group).num_rows() as u64
     }

@@ -225,8 +225,8 @@ impl Source for ParquetSource {
         let metadata = file.footer.as_ref()?;
         let row_group = unit.row_group as usize;
         metadata.row_groups().get(row_group)?;
-        let bounds = BoundsOf { file, metadata, row_group }.row_group(self.schema.field(column));
-        Some(bounds.into_first())
+        let (of, field) = (BoundsOf { file, metadata, row_group }, self.schema.field(column));
+        Some(of.row_group(field).into_first(of.are_values(field)))
     }
 
     fn fetch(&self, unit: &ScanUnit, request: &ScanRequest) -> Result<Fetched> {

@@ -89,10 +89,10 @@ impl Bounds {
         Self { nulls, ..Self::unknown(data_type, rows) }
     }
 
-    /// The bounds of the first container.
-    pub(super) fn into_first(self) -> ColumnBounds {
+    /// The bounds of the first container, which are values or not.
+    pub(super) fn into_first(self, are_values: bool) -> ColumnBounds {
         let Self { min, max, nulls, nans, rows } = self;
-        ColumnBounds { min, max, nulls: nulls[0], nans: nans[0], rows: rows[0] }
+        ColumnBounds { min, max, nulls: nulls[0], nans: nans[0], rows: rows[0], are_values }
     }
 
     fn is_all_null(&self, container: usize) -> bool {
