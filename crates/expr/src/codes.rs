@@ -14,8 +14,11 @@ use std::sync::{Mutex, PoisonError};
 
 use arrow::array::ArrayData;
 use arrow::array::{
-    AnyDictionaryArray, Array, ArrayRef, AsArray, DictionaryArray, Int32Array, new_null_array,
+    AnyDictionaryArray, Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array,
+    new_null_array,
 };
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::kernels::cmp::eq;
 use arrow::compute::{cast, concat, take};
 use arrow::datatypes::{DataType, Int32Type};
 use dframe_core::Result;
@@ -123,7 +126,25 @@ fn by_code(
         let null_code = i32::try_from(null_code).unwrap_or(i32::MAX);
         Arc::new(codes.iter().map(|code| code.unwrap_or(null_code)).collect::<Int32Array>())
     };
-    if text { encode(&codes, results) } else { Ok(take(results, &codes, None)?) }
+    match results.as_boolean_opt() {
+        Some(truths) if truths.null_count() == 0 => by_true_codes(codes.as_primitive(), truths),
+        _ if text => encode(&codes, results),
+        _ => Ok(take(results, &codes, None)?),
+    }
+}
+
+/// What holds for the codes' values. Mostly it holds for none or one: then codes are compared, many at a time.
+fn by_true_codes(codes: &Int32Array, truths: &BooleanArray) -> Result<ArrayRef> {
+    let mut holding = truths.values().set_indices();
+    let holds = match (holding.next(), holding.next()) {
+        (None, _) => {
+            let none = BooleanBuffer::new_unset(codes.len());
+            BooleanArray::new(none, codes.nulls().cloned())
+        }
+        (Some(only), None) => eq(codes, &Int32Array::new_scalar(only as i32))?,
+        _ => return Ok(take(truths, codes, None)?),
+    };
+    Ok(Arc::new(holds))
 }
 
 fn cast_keys(keys: &dyn Array) -> Result<ArrayRef> {
