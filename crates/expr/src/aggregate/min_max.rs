@@ -59,7 +59,8 @@ where
 
     fn finish(&mut self) -> Result<ArrayRef> {
         let bests = std::mem::take(&mut self.bests);
-        let values: Vec<T::Native> = bests.into_iter().map(|best| best.value).collect();
+        let values: Vec<T::Native> =
+            bests.into_iter().map(|best| T::Native::of(best.key)).collect();
         let array = PrimitiveArray::<T>::new(values.into(), self.seen.take_nulls());
         match (T::DATA_TYPE, &self.return_type) {
             (own, wanted) if own == *wanted => Ok(Arc::new(array)),
@@ -81,59 +82,52 @@ pub(super) fn as_type<T: ArrowPrimitiveType>(array: &ArrayRef) -> Result<Primiti
     }
 }
 
-/// The best value so far.
-struct Best<V, E> {
-    value: V,
+/// The key of the best value so far.
+struct Best<V: Ordered, E> {
+    key: V::Key,
     end: PhantomData<E>,
 }
 
-impl<V: Copy, E> Clone for Best<V, E> {
+impl<V: Ordered, E> Clone for Best<V, E> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<V: Copy, E> Copy for Best<V, E> {}
+impl<V: Ordered, E> Copy for Best<V, E> {}
 
 impl<V: Ordered, E: End> Cell<V> for Best<V, E> {
-    const EMPTY: Self =
-        Best { value: if E::GREATEST { V::LOW } else { V::HIGH }, end: PhantomData };
+    const EMPTY: Self = Best { key: if E::GREATEST { V::LOW } else { V::HIGH }, end: PhantomData };
 
     #[inline]
     fn add(&mut self, value: V) {
-        // A branch: once the first rows are in, a new extreme is rare, and nothing is stored.
-        let loses = if E::GREATEST { value < self.value } else { value > self.value };
-        if !loses {
-            self.compete(value);
-        }
+        self.offer(value.key());
     }
 
     #[inline]
     fn combine(&mut self, other: Self) {
-        self.add(other.value);
+        self.offer(other.key);
     }
 }
 
 impl<V: Ordered, E: End> Best<V, E> {
-    /// Decides by keys, for values that are equal, or are NaN, or win.
+    /// Without a branch: few values of a group, or values that are often equal, would be guessed wrong.
     #[inline]
-    fn compete(&mut self, value: V) {
-        let (new, old) = (value.key(), self.value.key());
+    fn offer(&mut self, new: V::Key) {
+        let old = self.key;
         let wins = if E::GREATEST { new > old } else { new < old };
-        if wins {
-            self.value = V::of(new);
-        }
+        self.key = if wins { new } else { old };
     }
 }
 
 /// A value with a key that sorts as the value does.
-pub(super) trait Ordered: Copy + Send + PartialOrd {
+pub(super) trait Ordered: Copy + Send {
     /// The key: an integer.
     type Key: Copy + Ord + Send;
-    /// The smallest value.
-    const LOW: Self;
-    /// The largest value.
-    const HIGH: Self;
+    /// The smallest key.
+    const LOW: Self::Key;
+    /// The largest key.
+    const HIGH: Self::Key;
 
     /// The key of the value.
     fn key(self) -> Self::Key;
@@ -170,8 +164,8 @@ macro_rules! float_key {
     ($($float:ty, $bits:ty, $signed:ty);*) => {$(
         impl Ordered for $float {
             type Key = $signed;
-            const LOW: $float = <$float>::NEG_INFINITY;
-            const HIGH: $float = <$float>::NAN;
+            const LOW: $signed = <$signed>::MIN;
+            const HIGH: $signed = <$signed>::MAX;
 
             #[inline]
             fn key(self) -> $signed {
