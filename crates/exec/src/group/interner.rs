@@ -1,12 +1,18 @@
 //! Byte strings to small dense numbers, and back.
 //!
-//! Ids are given in order of first appearance, NULL included. The bytes live end to end in one arena,
-//! so a million short strings are three allocations. Not shared between tasks: ids mean nothing
+//! ```text
+//!   up to 15 bytes   a packed key: the bytes and their number             compared as a whole, in one place
+//!   longer           a hash table; the packed key tells where they are    end to end in one arena
+//! ```
+//!
+//! Ids are given in order of first appearance, NULL included. Not shared between tasks: ids mean nothing
 //! elsewhere; hashes do.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
+
+use super::packed::{PackedKey, PackedTable};
 
 /// The hash of NULL, in every column.
 pub(crate) const NULL_HASH: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -14,62 +20,61 @@ pub(crate) const NULL_HASH: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Gives each distinct byte string an id.
 #[derive(Default)]
 pub(crate) struct Interner {
-    ids: HashTable<u32>,
-    hashes: Vec<u64>,
-    ends: Vec<usize>,
+    /// A key for each id.
+    keys: PackedTable<Packed>,
+    /// The hashes and ids of the long ones.
+    long: HashTable<(u64, u32)>,
     bytes: Vec<u8>,
     null: Option<u32>,
 }
 
 impl Interner {
     /// The id of `value`, a new one if it was not seen before.
+    #[inline]
     pub(crate) fn intern(&mut self, value: &[u8]) -> u32 {
+        match Packed::short(value) {
+            Some(key) => self.keys.group_of(key, || {}),
+            None => self.intern_long(value),
+        }
+    }
+
+    fn intern_long(&mut self, value: &[u8]) -> u32 {
         let hash = hash_bytes(value);
-        let Self { ids, hashes, ends, bytes, .. } = self;
-        let same = |id: &u32| hashes[*id as usize] == hash && slice(ends, bytes, *id) == value;
-        if let Some(id) = ids.find(hash, same) {
+        let Self { keys, long, bytes, .. } = self;
+        let same = |(other, id): &(u64, u32)| *other == hash && keys.key(*id).of(bytes) == value;
+        if let Some((_, id)) = long.find(hash, same) {
             return *id;
         }
-        let id = hashes.len() as u32;
+        let id = keys.push_aside(Packed::long(bytes.len(), value.len()));
         bytes.extend_from_slice(value);
-        ends.push(bytes.len());
-        hashes.push(hash);
-        ids.insert_unique(hash, id, |id| hashes[*id as usize]);
+        long.insert_unique(hash, (hash, id), |(hash, _)| *hash);
         id
     }
 
     /// The id of NULL.
     pub(crate) fn intern_null(&mut self) -> u32 {
-        if let Some(id) = self.null {
-            return id;
-        }
-        let id = self.hashes.len() as u32;
-        self.ends.push(self.bytes.len());
-        self.hashes.push(NULL_HASH);
-        self.null = Some(id);
-        id
+        let Self { keys, null, .. } = self;
+        *null.get_or_insert_with(|| keys.push_aside(Packed::default()))
     }
 
     /// The bytes of `id`; `None` for NULL.
     pub(crate) fn get(&self, id: u32) -> Option<&[u8]> {
-        (self.null != Some(id)).then(|| slice(&self.ends, &self.bytes, id))
+        (self.null != Some(id)).then(|| self.keys.key(id).of(&self.bytes))
     }
 
     /// The hash of `id`'s bytes, the same in every interner.
     pub(crate) fn hash(&self, id: u32) -> u64 {
-        self.hashes[id as usize]
+        self.get(id).map_or(NULL_HASH, hash_bytes)
     }
 
     /// The number of ids.
     pub(crate) fn len(&self) -> usize {
-        self.hashes.len()
+        self.keys.len()
     }
 
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
-        self.ids.allocation_size()
-            + (self.hashes.capacity() + self.ends.capacity()) * 8
-            + self.bytes.capacity()
+        self.keys.memory() + self.long.allocation_size() + self.bytes.capacity()
     }
 }
 
@@ -78,10 +83,71 @@ pub(crate) fn hash_bytes(value: &[u8]) -> u64 {
     FixedState::with_seed(0x6466_7261_6d65).hash_one(value)
 }
 
-fn slice<'a>(ends: &[usize], bytes: &'a [u8], id: u32) -> &'a [u8] {
-    let id = id as usize;
-    let start = if id == 0 { 0 } else { ends[id - 1] };
-    &bytes[start..ends[id]]
+/// A short value with its length in the last byte; or the place of a long one in the arena, and its length, with
+/// [`LONG`] there.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Packed([u8; SHORT_MAX + 1]);
+
+/// The bytes of a short value, at most.
+const SHORT_MAX: usize = 15;
+/// The last byte of what is not a short value.
+const LONG: u8 = u8::MAX;
+/// The bytes of a place.
+const PLACE: usize = 8;
+
+impl Packed {
+    #[inline]
+    fn short(value: &[u8]) -> Option<Self> {
+        let length = value.len();
+        let head = |start: usize| -> Option<u64> {
+            Some(u64::from_le_bytes(value.get(start..start + 8)?.try_into().ok()?))
+        };
+        let half = |start: usize| -> Option<u64> {
+            Some(u32::from_le_bytes(value.get(start..start + 4)?.try_into().ok()?).into())
+        };
+        // Two loads that overlap, rather than a loop over bytes.
+        let packed = match length {
+            0 => 0,
+            1..=3 => {
+                let at = |index: usize| u128::from(value[index]) << (8 * index);
+                at(0) | at(length / 2) | at(length - 1)
+            }
+            4..=7 => u128::from(half(0)? | half(length - 4)? << (8 * (length - 4))),
+            8..=SHORT_MAX => {
+                u128::from(head(0)?) | u128::from(head(length - 8)?) << (8 * (length - 8))
+            }
+            _ => return None,
+        };
+        Some(Self((packed | (length as u128) << (8 * SHORT_MAX)).to_le_bytes()))
+    }
+
+    fn long(place: usize, length: usize) -> Self {
+        let mut packed = [LONG; SHORT_MAX + 1];
+        packed[..PLACE].copy_from_slice(&(place as u64).to_le_bytes());
+        packed[PLACE..SHORT_MAX]
+            .copy_from_slice(&(length as u64).to_le_bytes()[..SHORT_MAX - PLACE]);
+        Self(packed)
+    }
+
+    /// The value, which is here or in `arena`.
+    fn of<'a>(&'a self, arena: &'a [u8]) -> &'a [u8] {
+        let (here, length) = (&self.0[..SHORT_MAX], self.0[SHORT_MAX]);
+        if length != LONG {
+            return &here[..usize::from(length)];
+        }
+        let number = |bytes: &[u8]| {
+            bytes.iter().rev().fold(0, |number: usize, byte| number << 8 | usize::from(*byte))
+        };
+        let (place, length) = here.split_at(PLACE);
+        &arena[number(place)..][..number(length)]
+    }
+}
+
+impl PackedKey for Packed {
+    #[inline]
+    fn hash(self) -> u64 {
+        u128::from_le_bytes(self.0).hash()
+    }
 }
 
 #[cfg(test)]
@@ -98,5 +164,32 @@ mod tests {
         assert_eq!(interner.intern(b"c"), 4);
         assert_eq!((interner.get(1), interner.get(3)), (Some(b"".as_slice()), None));
         assert_eq!((interner.get(4), interner.len()), (Some(b"c".as_slice()), 5));
+        assert_eq!((interner.hash(1), interner.hash(3)), (hash_bytes(b""), NULL_HASH));
+    }
+
+    #[test]
+    fn values_of_every_length_come_back() {
+        let mut interner = Interner::default();
+        let text: Vec<u8> = (0..=255).cycle().take(600).collect();
+        let mut values: Vec<&[u8]> = (0..40)
+            .flat_map(|start| (0..40).chain([255, 256, 300]).map(move |length| (start, length)))
+            .map(|(start, length)| &text[start..start + length])
+            .collect();
+        // Zeros at the end, and bytes that look like a length or a mark.
+        values.extend([
+            [0_u8; 16].as_slice(),
+            &[0; 15],
+            &[0; 1],
+            &[LONG; 16],
+            &[LONG; 15],
+            &[1, 0],
+        ]);
+        let ids: Vec<u32> = values.iter().map(|value| interner.intern(value)).collect();
+        for (value, id) in values.iter().zip(&ids) {
+            assert_eq!(interner.get(*id), Some(*value));
+            assert_eq!(interner.intern(value), *id);
+        }
+        let different: std::collections::HashSet<&[u8]> = values.into_iter().collect();
+        assert_eq!(interner.len(), different.len());
     }
 }

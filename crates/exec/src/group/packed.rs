@@ -8,7 +8,7 @@
 //! It holds no states: those are columns, indexed by the group, as the keys are.
 
 /// A key of fixed width.
-pub(crate) trait PackedKey: Copy + Eq + Default {
+pub(crate) trait PackedKey: Copy + Eq {
     /// A hash whose low bits are good.
     fn hash(self) -> u64;
 }
@@ -55,10 +55,16 @@ pub(crate) struct PackedTable<K> {
     keys: Vec<K>,
 }
 
+impl<K> Default for PackedTable<K> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), keys: Vec::new() }
+    }
+}
+
 impl<K: PackedKey> PackedTable<K> {
     /// A table without keys.
     pub(crate) fn new() -> Self {
-        Self { slots: Vec::new(), keys: Vec::new() }
+        Self::default()
     }
 
     /// Appends the group of each key to `groups`. A key not seen before gets the next group, and its place
@@ -92,10 +98,20 @@ impl<K: PackedKey> PackedTable<K> {
         }
     }
 
-    /// Gives out the next group to a key that is kept elsewhere.
-    pub(crate) fn skip_group(&mut self) -> u32 {
-        self.keys.push(K::default());
+    /// Gives out the next group to `key`, which is not looked up here.
+    pub(crate) fn push_aside(&mut self, key: K) -> u32 {
+        self.keys.push(key);
         self.keys.len() as u32 - 1
+    }
+
+    /// The key of a group.
+    pub(crate) fn key(&self, group: u32) -> &K {
+        &self.keys[group as usize]
+    }
+
+    /// The number of groups.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// Makes room for so many keys at once.

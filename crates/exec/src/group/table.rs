@@ -290,7 +290,7 @@ fn assign_wide(
         } else {
             let group = null_group.get_or_insert_with(|| {
                 new_rows.push(row as u32);
-                table.skip_group()
+                table.push_aside(0)
             });
             groups.push(*group);
         }
