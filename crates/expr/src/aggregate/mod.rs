@@ -12,6 +12,7 @@
 //! loops that fold values into states, and each family of functions is a file.
 
 mod aggregation;
+mod arg_extreme;
 mod bool;
 mod call;
 mod count;
@@ -28,6 +29,7 @@ mod min_max;
 mod min_max_bytes;
 mod moments;
 mod name;
+mod pick;
 mod product_sum;
 mod quantile_sketch;
 mod shape;
@@ -36,6 +38,7 @@ mod sum_decimal;
 mod sum_int;
 #[cfg(test)]
 mod tests;
+mod top_values;
 mod wide;
 
 use std::sync::Arc;

@@ -1,11 +1,13 @@
 //! Which types the functions take, keep and return, and the accumulator for each.
 
+use arrow::array::ArrayRef;
 use arrow::datatypes::{
     DataType, Decimal128Type, Decimal256Type, Field, Int8Type, Int16Type, Int32Type, Int64Type,
     UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use dframe_core::{Error, Result};
 
+use super::arg_extreme::{ArgExtreme, arg_extreme};
 use super::bool::Bools;
 use super::count::Count;
 use super::distinct_sketch::{self, DistinctSketches};
@@ -20,6 +22,7 @@ use super::quantile_sketch::{self, QuantileSketches};
 use super::shape::{Powers, Shape};
 use super::sum_decimal::{DecimalSum, RAW_256};
 use super::sum_int::{IntSum, RAW_128};
+use super::top_values::{TopValues, top_values};
 use super::{
     Accumulator, AggregateFunction, AggregateSignature, BoundAggregate, CallOptions, int_moments,
 };
@@ -49,6 +52,9 @@ impl AggregateFunction {
         }
         self.check_count(arg_types.len() - options.order.len())?;
         let args: Vec<&DataType> = arg_types.iter().map(plain_type).collect();
+        if let Some(signature) = self.few(&args, &options.constants) {
+            return bound(signature, None);
+        }
         if let Some((signature, gather)) = Gather::bind(self, &args, options)? {
             return bound(signature, Some(gather));
         }
@@ -74,6 +80,18 @@ impl AggregateFunction {
         match signature {
             Some(signature) => bound(signature, None),
             None => Err(self.type_error(&args)),
+        }
+    }
+
+    /// The signature of a function of the first few rows of a group in an order, where these are kept as they come
+    /// rather than gathered.
+    fn few(&self, args: &[&DataType], constants: &[ArrayRef]) -> Option<AggregateSignature> {
+        match (self, args) {
+            (Self::ArgMin | Self::ArgMax, &[value, key]) if constants.is_empty() => {
+                arg_extreme(value, key)
+            }
+            (Self::Min | Self::Max, &[arg]) => top_values(arg, constants),
+            _ => None,
         }
     }
 
@@ -276,6 +294,10 @@ impl BoundAggregate {
             AggregateFunction::User(user) => return user.accumulator(signature),
             AggregateFunction::Count => Some(Box::new(Count::default()) as Box<dyn Accumulator>),
             AggregateFunction::Sum => sum_accumulator(arg, &signature.return_type),
+            AggregateFunction::Min | AggregateFunction::Max if !self.constants.is_empty() => {
+                let greatest = matches!(self.function, AggregateFunction::Max);
+                TopValues::boxed(greatest, arg, &self.constants)
+            }
             AggregateFunction::Min if *arg == DataType::Boolean => Some(Bools::all()),
             AggregateFunction::Max if *arg == DataType::Boolean => Some(Bools::any()),
             AggregateFunction::Min => extreme_accumulator::<Least>(arg),
@@ -283,6 +305,8 @@ impl BoundAggregate {
             AggregateFunction::First => Some(Pick::boxed(Order::First, arg)),
             AggregateFunction::Last => Some(Pick::boxed(Order::Last, arg)),
             AggregateFunction::AnyValue => Some(Pick::boxed(Order::FirstValue, arg)),
+            AggregateFunction::ArgMin => Some(ArgExtreme::boxed(false, arg)),
+            AggregateFunction::ArgMax => Some(ArgExtreme::boxed(true, arg)),
             AggregateFunction::BoolAnd => Some(Bools::all()),
             AggregateFunction::BoolOr => Some(Bools::any()),
             AggregateFunction::Mean => mean_accumulator(arg, &signature.return_type),
@@ -302,9 +326,9 @@ impl BoundAggregate {
 
     /// Whether [`super::GroupedRows::positions`] must be right; the other functions ignore them.
     pub fn needs_positions(&self) -> bool {
-        use AggregateFunction::{AnyValue, First, Last, User};
+        use AggregateFunction::{AnyValue, ArgMax, ArgMin, First, Last, User};
         let gathered = self.gather.as_ref().is_some_and(Gather::needs_positions);
-        gathered || matches!(self.function, First | Last | AnyValue | User(_))
+        gathered || matches!(self.function, First | Last | AnyValue | ArgMin | ArgMax | User(_))
     }
 }
 

@@ -77,7 +77,7 @@ impl Ordered {
         let constant = options.constants.first();
         let several = |ordered: Self| -> Result<Self> {
             let Some(constant) = constant else { return Ok(ordered) };
-            Ok(Self { shape: Shape::List, limit: Some(count(constant)?), ..ordered })
+            Ok(Self { shape: Shape::List, limit: Some(wanted_rows(constant)?), ..ordered })
         };
         let by = |descending| vec![SortOptions { descending, nulls_first: false }];
         let orderable = |arg: &DataType| *arg == DataType::Null || repr(arg).is_some();
@@ -255,7 +255,8 @@ fn text(constants: &[ArrayRef]) -> Result<Shape> {
 }
 
 /// How many rows a call wants.
-fn count(constant: &ArrayRef) -> Result<usize> {
+/// How many rows `constant` asks for.
+pub(in crate::aggregate) fn wanted_rows(constant: &ArrayRef) -> Result<usize> {
     let wrong = || {
         Error::invalid_input("the number of rows wanted is not a positive integer")
             .remedy("write it as in max(x, 3) or arg_max(x, y, 3)")

@@ -30,10 +30,12 @@ use dframe_core::Result;
 use self::deviation::Deviations;
 use self::frequency::Frequency;
 use self::list::Ordered;
+pub(super) use self::list::wanted_rows;
 use self::quantile::Quantiles;
+pub(super) use self::store::list_offsets;
 use self::store::{Lists, Store};
 use self::words::{Repr, repr};
-pub(super) use self::words::{each_hash, float_of_word, float_word, hashes};
+pub(super) use self::words::{Word, each_hash, float_of_word, float_word, hashes};
 use super::groups::Groups;
 use super::{
     Accumulator, AggregateFunction, AggregateSignature, CallOptions, GroupedRows, Positions,
@@ -102,6 +104,11 @@ pub trait InOrder: Send {
 
     /// The result, one row.
     fn finish(self: Box<Self>) -> Result<ArrayRef>;
+}
+
+/// Whether values of `data_type` are compared as words of 64 bits.
+pub(super) fn is_narrow(data_type: &DataType) -> bool {
+    repr(data_type) == Some(Repr::Narrow)
 }
 
 impl Gather {

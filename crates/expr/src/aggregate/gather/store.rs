@@ -163,7 +163,7 @@ impl Lists {
 }
 
 /// The offsets of an Arrow list.
-pub(super) fn list_offsets(offsets: &[usize]) -> Result<OffsetBuffer<i32>> {
+pub(in crate::aggregate) fn list_offsets(offsets: &[usize]) -> Result<OffsetBuffer<i32>> {
     if offsets.last().is_some_and(|end| *end > i32::MAX as usize) {
         return Err(Error::unsupported("lists of more than 2^31 items in one piece of the result")
             .remedy("group by more keys"));

@@ -49,7 +49,9 @@ pub(super) fn canonical(array: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// A number whose order is that of the value it stands for.
-pub(super) trait Word: Copy + Ord + Send + std::hash::Hash + 'static {
+pub(in crate::aggregate) trait Word:
+    Copy + Ord + Send + std::hash::Hash + 'static
+{
     /// The digits of 16 bits.
     const DIGITS: u32;
 
