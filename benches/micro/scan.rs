@@ -22,6 +22,7 @@ fn request(column: usize) -> ScanRequest {
     ScanRequest {
         projection: vec![column],
         filters: Vec::new(),
+        tests: Vec::new(),
         limit: None,
         batch_rows: 16 * 1024,
         unit_bytes: u64::MAX,

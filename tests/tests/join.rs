@@ -77,7 +77,8 @@ fn units_without_a_partner_are_not_read() {
             let (session, stats) = counting(threads);
             let pairs = fingerprint(&join(scan(&session, &large), scan(&session, &small)), false);
             let read = stats.read();
-            assert_eq!(40 - read.units_skipped, (read.rows_read - rows.len() as u64) / 500);
+            // Of units that are read, rows without a partner may have been left out, too.
+            assert!(read.rows_read - rows.len() as u64 <= 500 * (40 - read.units_skipped));
             found.push((pairs.len(), 40 - read.units_skipped));
         }
         assert_eq!(found[0], found[1]);

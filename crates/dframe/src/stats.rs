@@ -82,7 +82,7 @@ pub struct StatsReading {
     /// Row groups, or pieces of them, that were to be read, until what the query had found by then made
     /// their statistics rule them out.
     pub units_skipped: u64,
-    /// Rows decoded.
+    /// Rows decoded with all of their columns; a filter's own columns may show that others need not be.
     pub rows_read: u64,
     /// Bytes read from sources.
     pub bytes_read: u64,

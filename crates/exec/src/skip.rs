@@ -12,6 +12,8 @@
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use dframe_core::Result;
+use dframe_expr::plain_type;
 use dframe_plan::{ColumnBounds, Scan, ScanUnit, Source};
 
 use crate::pipeline::BlockOp;
@@ -56,6 +58,21 @@ impl ScanColumn {
     pub(crate) fn cast_to(mut self, data_type: &DataType) -> Self {
         self.casts.push(data_type.clone());
         self
+    }
+
+    /// Its position in the source.
+    pub(crate) fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Values of it, as they are seen.
+    pub(crate) fn values(&self, values: &ArrayRef) -> Result<ArrayRef> {
+        self.casts.iter().try_fold(values.clone(), |value, to| {
+            match plain_type(value.data_type()) {
+                from if from == to => Ok(value),
+                _ => Ok(cast(&value, to)?),
+            }
+        })
     }
 
     /// What is known of it in a unit.

@@ -28,6 +28,7 @@ fn main() -> Result<()> {
         let request = ScanRequest {
             projection: schema.fields().iter().enumerate().filter(wanted).map(|(i, _)| i).collect(),
             filters: Vec::new(),
+            tests: Vec::new(),
             limit: None,
             batch_rows: 16_384,
             unit_bytes: 64 << 20,

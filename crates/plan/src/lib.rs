@@ -23,6 +23,6 @@ pub use logical::{LogicalPlan, Scan};
 pub use node::{Node, Operator};
 pub use optimize::{Optimizer, optimize, optimize_with_trace};
 pub use source::{
-    ColumnBounds, Partition, Partitions, ScanRequest, ScanUnit, ScannedBatch, ScannedBatches,
-    Source, Statistics,
+    ColumnBounds, Partition, Partitions, RowTest, ScanRequest, ScanUnit, ScannedBatch,
+    ScannedBatches, Source, Statistics,
 };

@@ -12,7 +12,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Fetched, Result};
 use dframe_expr::Expr;
@@ -26,6 +26,9 @@ pub struct ScanRequest {
     /// Conditions that every row wanted fulfils, over the source's schema. The source may use them to
     /// skip what cannot match; whoever scans filters again unless the source applied them exactly.
     pub filters: Vec<Expr>,
+    /// What is known of rows that cannot matter only once the query runs. The source may use it to skip them;
+    /// whoever scans drops them in any case.
+    pub tests: Vec<Arc<dyn RowTest>>,
     /// The number of rows after which the reader will stop, if it is known (`LIMIT` without filters).
     pub limit: Option<u64>,
     /// The rows of a batch, at most.
@@ -34,6 +37,18 @@ pub struct ScanRequest {
     pub unit_bytes: u64,
     /// The rows after which a partition is closed. 1 makes each unit a partition.
     pub partition_rows: u64,
+}
+
+/// Knows of rows that cannot matter.
+pub trait RowTest: Send + Sync + std::fmt::Debug {
+    /// The columns it looks at, as positions in the source's schema.
+    fn columns(&self) -> &[usize];
+
+    /// Which rows of these columns may matter, by what is known now; `None` if nothing is.
+    ///
+    /// # Errors
+    /// A value that cannot be computed. It may be one of a row that is dropped for another reason.
+    fn may_matter(&self, columns: &RecordBatch) -> Result<Option<BooleanArray>>;
 }
 
 /// What one fetch reads: a row group, or a range of its rows.

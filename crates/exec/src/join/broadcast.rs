@@ -12,14 +12,14 @@
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use dframe_core::{Error, Result};
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
 
 use super::probe::{Emit, Probe};
 use super::probed_units::TableKeys;
-use super::table::{JoinTable, building_bytes};
+use super::table::{END, JoinTable, building_bytes};
 use super::{JoinSpec, Side};
 use crate::exchange::ExchangeSpec;
 use crate::stage::{StageTasks, finishing};
@@ -80,6 +80,13 @@ impl Broadcast {
             Side::Right => (column < left).then_some(column),
             Side::Left => column.checked_sub(left),
         }
+    }
+
+    /// Which of some rows find their keys in the table, once it is made.
+    pub(super) fn finds(&self, keys: &[ArrayRef], rows: usize) -> Result<Option<BooleanArray>> {
+        let Some(table) = self.table.get() else { return Ok(None) };
+        let keys = self.spec.coder.encode(keys, rows)?;
+        Ok(Some((0..rows).map(|row| Some(table.first(&keys, row) != END)).collect()))
     }
 
     /// The table's keys, once it is made.

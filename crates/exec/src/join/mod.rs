@@ -13,12 +13,13 @@
 //!
 //! `keys` makes keys comparable, `table` finds rows by key, `probe` makes what comes out of the rows
 //! found, `bucket` fits a bucket into memory, `broadcast` shares one table between tasks,
-//! `probed_units` tells which units of the other side need not be read.
+//! `probed_units` and `probed_rows` tell which units and rows of the other side need not be read.
 
 mod broadcast;
 mod bucket;
 mod keys;
 mod probe;
+mod probed_rows;
 mod probed_units;
 mod table;
 
@@ -31,6 +32,7 @@ use dframe_plan::node::JoinKind;
 
 pub(crate) use broadcast::{Broadcast, BuildTable};
 pub(crate) use bucket::JoinBuckets;
+pub(crate) use probed_rows::ProbedRows;
 pub(crate) use probed_units::ProbedUnits;
 
 use crate::exchange::ExchangeSpec;

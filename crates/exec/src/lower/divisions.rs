@@ -41,6 +41,11 @@ impl PlannedScan {
     pub(super) fn into_leaf(self, fused: Arc<Fused>) -> Result<Leaf> {
         let Self { scan, request, partitions } = self;
         let tests = skip::unit_tests(&scan, &fused, &partitions)?;
+        let row_tests = skip::row_tests(&scan, &fused);
+        let request = match row_tests.is_empty() {
+            true => request,
+            false => Arc::new(ScanRequest { tests: row_tests, ..ScanRequest::clone(&request) }),
+        };
         let (source, name) = (scan.source, Leaf::name(&fused));
         Ok(Leaf { source, request, partitions, tests, fused, name })
     }

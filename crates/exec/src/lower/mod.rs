@@ -318,6 +318,7 @@ impl Planner<'_> {
         let request = ScanRequest {
             projection: scan.projection.clone(),
             filters: scan.filters.clone(),
+            tests: Vec::new(),
             limit: scan.limit.into_iter().chain(limit.filter(|_| scan.filters.is_empty())).min(),
             batch_rows: BATCH_ROWS,
             unit_bytes: self.unit_bytes(),

@@ -25,6 +25,7 @@
 //! that the first `k` rows of a large input need memory for `k` rows only. Nothing here knows stages.
 
 mod external;
+mod first_rows;
 mod first_units;
 mod gather;
 mod keys;
@@ -38,9 +39,10 @@ mod threshold;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
-use dframe_expr::{BoundExpr, SortKey, bind};
+use dframe_expr::{BoundExpr, Expr, SortKey, bind};
 
 pub(crate) use external::{ExternalSort, sorted_bucket};
+pub(crate) use first_rows::FirstRows;
 pub(crate) use first_units::FirstUnits;
 pub(crate) use keys::canonical;
 pub(crate) use merge::{MergeRuns, RunSlice};
@@ -51,6 +53,8 @@ pub(crate) use threshold::Threshold;
 /// What to sort by, bound to the input.
 #[derive(Debug)]
 pub(crate) struct SortSpec {
+    /// The first key, before it was bound.
+    first: Option<Expr>,
     /// The keys.
     pub(crate) keys: Vec<BoundExpr>,
     /// The direction and the place of NULLs, per key.
@@ -86,6 +90,7 @@ impl SortSpec {
         layout: SchemaRef,
     ) -> Result<Self> {
         let mut spec = Self {
+            first: keys.first().map(|key| key.expr.clone()),
             keys: vec![],
             options: vec![],
             limit: None,

@@ -179,7 +179,7 @@ fn is_simple(data_type: &DataType) -> bool {
 
 /// The rows of `column` that do not come after `bound`, a column of one row; `None` if that is not
 /// known without comparing row by row.
-fn not_after(
+pub(super) fn not_after(
     column: &ArrayRef,
     bound: &ArrayRef,
     options: SortOptions,

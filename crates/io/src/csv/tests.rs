@@ -40,6 +40,7 @@ fn request(projection: Vec<usize>, unit_bytes: u64) -> ScanRequest {
     ScanRequest {
         projection,
         filters: vec![],
+        tests: Vec::new(),
         limit: None,
         batch_rows: 1000,
         unit_bytes,

@@ -187,6 +187,7 @@ fn request(projection: Vec<usize>, batch_rows: usize, unit_bytes: u64) -> ScanRe
     ScanRequest {
         projection,
         filters: vec![],
+        tests: Vec::new(),
         limit: None,
         batch_rows,
         unit_bytes,

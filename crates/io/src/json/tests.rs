@@ -30,7 +30,15 @@ fn open(path: &Path, options: &JsonOptions, grain: Grain) -> Result<JsonSource> 
 
 fn request(projection: Vec<usize>, batch_rows: usize) -> ScanRequest {
     let (filters, limit) = (vec![], None);
-    ScanRequest { projection, filters, limit, batch_rows, unit_bytes: 1 << 14, partition_rows: 100 }
+    ScanRequest {
+        projection,
+        filters,
+        tests: Vec::new(),
+        limit,
+        batch_rows,
+        unit_bytes: 1 << 14,
+        partition_rows: 100,
+    }
 }
 
 fn scan(source: JsonSource, request: &ScanRequest, mut skip: u64) -> Result<RecordBatch> {

@@ -210,6 +210,7 @@ mod tests {
         let request = ScanRequest {
             projection: vec![1, 0],
             filters: vec![col("day").gt_eq(day)],
+            tests: Vec::new(),
             limit: None,
             batch_rows: 100,
             unit_bytes: 1 << 20,

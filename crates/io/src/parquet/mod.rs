@@ -245,7 +245,7 @@ impl Source for ParquetSource {
         request: &ScanRequest,
     ) -> Result<ScannedBatches> {
         let (file, fields) = (self.file(unit)?, self.fields(request)?);
-        let runs = match Prefilter::new(&request.filters, &self.schema, &fields) {
+        let runs = match Prefilter::new(request, &self.schema, &fields) {
             None => vec![0..unit.row_count()],
             Some(prefilter) => prefilter.runs(file, unit, &fetched)?,
         };

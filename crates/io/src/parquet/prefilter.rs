@@ -1,7 +1,7 @@
-//! Which rows of a unit the filters leave, from the filters' columns alone: the others are decoded for those rows only.
+//! Which rows of a unit filters and tests leave, from their columns alone: the others are decoded for those rows only.
 //!
 //! ```text
-//!   filter columns --decode, evaluate--> runs of rows --> all columns, decoded for these runs
+//!   their columns --decode, evaluate--> runs of rows --> all columns, decoded for these runs
 //!        |  the dictionary has no value that matches: no row
 //!        |  many rows match, or runs are short: all rows, filtered later
 //! ```
@@ -13,11 +13,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{concat, prep_null_mask_filter};
+use arrow::compute::{and, concat, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Field, Schema};
 use dframe_core::{Fetched, Result};
 use dframe_expr::{BoundExpr, Expr, bind_predicate, conjunction};
-use dframe_plan::ScanUnit;
+use dframe_plan::{RowTest, ScanRequest, ScanUnit};
 
 use super::decode::{UnitBatches, Wanted, is_only_codes};
 use super::footer::SourceFile;
@@ -25,36 +25,50 @@ use super::footer::SourceFile;
 /// What skipping to a run costs, in rows decoded.
 const RUN_ROWS: u64 = 64;
 
-/// The filters of a scan, and the columns they need.
-pub(super) struct Prefilter {
-    predicate: BoundExpr,
+/// The filters and tests of a scan, and the columns they need.
+pub(super) struct Prefilter<'a> {
+    predicate: Option<BoundExpr>,
+    /// The tests, and where each finds its columns among `fields`.
+    tests: Vec<(&'a dyn RowTest, Vec<usize>)>,
     fields: Vec<Arc<Field>>,
 }
 
-impl Prefilter {
-    /// A test by `filters`; `None` if there are none, or if `wanted` are their columns alone, which have to be decoded
-    /// in any case.
-    pub(super) fn new(filters: &[Expr], schema: &Schema, wanted: &[Arc<Field>]) -> Option<Self> {
-        let filter = conjunction(filters.iter().cloned())?;
-        let mut fields: Vec<Arc<Field>> = Vec::new();
-        for column in filter.columns() {
-            let field = &schema.fields()[dframe_expr::resolve_column(schema, &column).ok()?];
-            if !fields.contains(field) {
-                fields.push(field.clone());
-            }
+impl<'a> Prefilter<'a> {
+    /// A test by what `request` filters; `None` if it does not, or if `wanted` are the columns for it alone, which have
+    /// to be decoded in any case.
+    pub(super) fn new(
+        request: &'a ScanRequest,
+        schema: &Schema,
+        wanted: &[Arc<Field>],
+    ) -> Option<Self> {
+        let filter = conjunction(request.filters.iter().cloned());
+        let mut columns: Vec<usize> =
+            request.tests.iter().flat_map(|test| test.columns()).copied().collect();
+        for column in filter.iter().flat_map(Expr::columns) {
+            columns.push(dframe_expr::resolve_column(schema, &column).ok()?);
         }
-        let is_needed = |field: &Arc<Field>| fields.iter().any(|own| own.name() == field.name());
-        if fields.is_empty() || wanted.iter().all(is_needed) {
+        columns.sort_unstable();
+        columns.dedup();
+        let fields: Vec<Arc<Field>> =
+            columns.iter().map(|column| schema.fields()[*column].clone()).collect();
+        if fields.is_empty() || wanted.iter().all(|field| fields.contains(field)) {
             return None;
         }
-        let predicate = bind_predicate(&filter, &Schema::new(fields.clone())).ok()?;
-        (!predicate.is_volatile()).then_some(Self { predicate, fields })
+        let own = Schema::new(fields.clone());
+        let predicate = filter.map(|filter| bind_predicate(&filter, &own)).transpose().ok()?;
+        let is_volatile = predicate.as_ref().is_some_and(BoundExpr::is_volatile);
+        let places = |test: &'a Arc<dyn RowTest>| {
+            let place = |column: &usize| columns.binary_search(column).ok();
+            Some((test.as_ref(), test.columns().iter().map(place).collect::<Option<_>>()?))
+        };
+        let tests = request.tests.iter().map(places).collect::<Option<_>>()?;
+        (!is_volatile).then_some(Self { predicate, tests, fields })
     }
 
     /// The runs of the unit's rows that are worth decoding, counted from its first.
     ///
     /// # Errors
-    /// The filters' columns are corrupt.
+    /// The columns that are filtered by are corrupt.
     pub(super) fn runs(
         &self,
         file: &SourceFile,
@@ -69,7 +83,7 @@ impl Prefilter {
             if number == 0 && self.has_dictionary(file, unit) && self.dictionary_rules_out(&batch) {
                 return Ok(Vec::new());
             }
-            let Ok(kept) = self.kept(&batch) else { return Ok(all) };
+            let Ok(Some(kept)) = self.kept(&batch) else { return Ok(all) };
             runs.add(&kept);
             if !runs.are_worth_it() {
                 return Ok(all);
@@ -78,13 +92,26 @@ impl Prefilter {
         Ok(runs.list)
     }
 
-    fn kept(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let kept = self.predicate.evaluate_array(batch)?;
-        let kept = kept.as_boolean();
-        Ok(if kept.null_count() == 0 { kept.clone() } else { prep_null_mask_filter(kept) })
+    /// Which rows may matter; `None` if all of them may.
+    fn kept(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
+        let mut kept = match &self.predicate {
+            Some(predicate) => Some(predicate.evaluate_array(batch)?.as_boolean().clone()),
+            None => None,
+        };
+        for (test, places) in &self.tests {
+            let more = test.may_matter(&batch.project(places)?)?;
+            kept = match (kept, more) {
+                (Some(kept), Some(more)) => Some(and(&kept, &more)?),
+                (kept, more) => kept.or(more),
+            };
+        }
+        Ok(kept.map(|kept| match kept.null_count() {
+            0 => kept,
+            _ => prep_null_mask_filter(&kept),
+        }))
     }
 
-    /// Whether all pages of the filter's only column are known to be codes of one dictionary.
+    /// Whether all pages of the only column are known to be codes of one dictionary.
     fn has_dictionary(&self, file: &SourceFile, unit: &ScanUnit) -> bool {
         let [field] = self.fields.as_slice() else { return false };
         let row_group = file.footer.as_ref().and_then(|footer| {
@@ -108,7 +135,7 @@ impl Prefilter {
         let fields = vec![plain_field(&self.fields[0], values.data_type())];
         let values = RecordBatch::try_new(Arc::new(Schema::new(fields)), vec![values]);
         let matches = values.map_err(Into::into).and_then(|values| self.kept(&values));
-        matches.is_ok_and(|matches| matches.true_count() == 0)
+        matches.is_ok_and(|matches| matches.is_some_and(|matches| matches.true_count() == 0))
     }
 }
 

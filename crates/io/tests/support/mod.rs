@@ -83,6 +83,7 @@ pub fn request(source: &dyn Source) -> ScanRequest {
     ScanRequest {
         projection: (0..source.schema().fields().len()).collect(),
         filters: Vec::new(),
+        tests: Vec::new(),
         limit: None,
         batch_rows: 1024,
         unit_bytes: 1 << 30,
