@@ -246,7 +246,7 @@ impl Source for ParquetSource {
     ) -> Result<ScannedBatches> {
         let (file, fields) = (self.file(unit)?, self.fields(request)?);
         let runs = match Prefilter::new(request, &self.schema, &fields) {
-            None => vec![0..unit.row_count()],
+            None => survivors::whole(unit.row_count()),
             Some(prefilter) => prefilter.runs(file, unit, &fetched)?,
         };
         let wanted = Wanted { fields: &fields, runs };

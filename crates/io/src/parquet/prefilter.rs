@@ -21,6 +21,7 @@ use dframe_plan::{RowTest, ScanRequest, ScanUnit};
 
 use super::decode::{UnitBatches, Wanted, is_only_codes};
 use super::footer::SourceFile;
+use super::survivors::whole;
 
 /// What skipping to a run costs, in rows decoded.
 const RUN_ROWS: u64 = 64;
@@ -75,7 +76,7 @@ impl<'a> Prefilter<'a> {
         unit: &ScanUnit,
         fetched: &Fetched,
     ) -> Result<Vec<Range<u64>>> {
-        let all = vec![0..unit.row_count()];
+        let all = whole(unit.row_count());
         let wanted = Wanted { fields: &self.fields, runs: all.clone() };
         let mut runs = Runs::default();
         for (number, batch) in UnitBatches::new(file, unit, fetched.clone(), wanted)?.enumerate() {
