@@ -96,6 +96,7 @@ fn spans(record: &Record) -> Value {
     });
     if record.is_thinned {
         spans["tasks"] = column(|span| span.pieces).into();
+        spans["busy"] = column(|span| span.busy).into();
     }
     spans
 }
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     fn span(thread: usize, start: u64) -> Span {
-        Span { thread, stage: 0, index: 0, start, took: 1, pieces: 1 }
+        Span { thread, stage: 0, index: 0, start, took: 1, busy: 1, pieces: 1 }
     }
 
     #[test]
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn many_tasks_make_no_large_page() {
-        let spans = (0..200_000).map(|task| Span { index: task as usize, ..span(0, 317 * task) });
+        let spans = (0..300_000).map(|task| Span { index: task as usize, ..span(0, 317 * task) });
         let (threads, spans) = (vec!["worker 0".to_string()], spans.collect());
         let record = Record { threads, spans, ..Record::default() };
         assert!(html(record, &About::default()).len() < 10 << 20);

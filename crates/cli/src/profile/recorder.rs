@@ -12,7 +12,7 @@ use dframe::{Event, Observer};
 use crate::allocator;
 
 /// More spans than this become fewer.
-const SPANS_MAX: usize = 200_000;
+const SPANS_MAX: usize = 300_000;
 /// More samples than this become fewer.
 const SAMPLES_MAX: usize = 2_000;
 /// The time between samples, at first.
@@ -59,6 +59,8 @@ pub struct Span {
     pub start: u64,
     /// In microseconds.
     pub took: u64,
+    /// How much of that it worked: all of it, unless it was put together of several.
+    pub busy: u64,
     /// How many stretches it was.
     pub pieces: u64,
 }
@@ -136,6 +138,7 @@ impl Record {
                     index: *index,
                     start,
                     took: micros(*took),
+                    busy: micros(*took),
                     pieces: 1,
                 };
                 self.spans.push(span);
@@ -215,6 +218,7 @@ fn joins(last: &mut Span, next: &Span, gap: u64, any_stage: bool) -> bool {
         return false;
     }
     last.took = (next.start + next.took).max(end) - last.start;
+    last.busy += next.busy;
     last.pieces += next.pieces;
     true
 }
@@ -246,7 +250,7 @@ mod tests {
     fn work_is_a_span_of_its_thread() {
         let mut record = Record::default();
         record.take(&ran(7, 30), Duration::from_micros(100), "worker 1");
-        let span = Span { thread: 0, stage: 0, index: 7, start: 70, took: 30, pieces: 1 };
+        let span = Span { thread: 0, stage: 0, index: 7, start: 70, took: 30, busy: 30, pieces: 1 };
         assert_eq!(record.spans, [span]);
         assert_eq!(
             (record.threads.as_slice(), record.stages.len()),
@@ -264,6 +268,8 @@ mod tests {
         assert!(record.is_thinned && record.spans.len() <= SPANS_MAX / 2);
         let pieces: u64 = record.spans.iter().map(|span| span.pieces).sum();
         assert_eq!(pieces, SPANS_MAX as u64 + 1);
+        let busy: u64 = record.spans.iter().map(|span| span.busy).sum();
+        assert_eq!(busy, 9 * pieces);
     }
 
     #[test]
