@@ -192,7 +192,8 @@ class Builder:
         other = qualified(Relation(f"'{{{self.rng.choice('abc')}}}' q", "q", ["id", *INTS], TEXTS))
         rows = f"SELECT {self.rng.choice(other.ints)} FROM {other.text} WHERE q.id % 3 = {self.rng.randint(0, 3)} AND q.k > {self.rng.randint(-3, 3)}"
         value = f"(SELECT max({self.rng.choice(other.ints)}) FROM {other.text} WHERE q.k < {self.rng.randint(-1, 9)})"
-        return self.rng.choice([f"{x} IN ({rows})", f"{x} NOT IN ({rows})", f"EXISTS ({rows})", f"NOT EXISTS ({rows})", f"{x} < {value}", f"{x} = {value}"])
+        partners = f"SELECT {self.rng.choice(other.ints)} FROM {other.text} WHERE {self.rng.choice(other.ints)} = {x} AND q.k > {self.rng.randint(-3, 3)}"
+        return self.rng.choice([f"EXISTS ({partners})", f"NOT EXISTS ({partners})", f"{x} IN ({partners})", f"{x} IN ({rows})", f"{x} NOT IN ({rows})", f"EXISTS ({rows})", f"NOT EXISTS ({rows})", f"{x} < {value}", f"{x} = {value}"])
 
     def where(self, source: Relation) -> str:
         """Nothing, or conditions."""

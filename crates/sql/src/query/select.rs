@@ -26,7 +26,7 @@ use super::order::{OrderKey, Output, no_position, position, unused};
 use super::scope::{Scope, ScopeColumn};
 use super::subquery::{memberships, over_groups};
 use super::{Planner, SUBQUERY};
-use crate::convert::{Converter, Located};
+use crate::convert::Converter;
 use crate::is_test;
 use crate::place::at;
 
@@ -45,9 +45,7 @@ impl<'a> Planner<'a, '_> {
         let converter = self.converter().with_queries().with_windows(node.named_window)?;
         let (mut tables, scope, mut taken) = self.tables_of(node.from)?;
         let items = self.items(&converter, node.projection, &scope)?;
-        let aliases: Vec<(String, Expr)> = (items.iter().filter(|item| item.aliased))
-            .map(|item| (item.name.clone(), item.expr.clone()))
-            .collect();
+        let aliases = aliases(&items);
         let condition = |node: Option<ast::Expr>| -> Result<Option<Expr>> {
             let Some(node) = node else { return Ok(None) };
             scope.resolve(converter.expr(node)?.expr, &aliases).map(Some)
@@ -56,13 +54,13 @@ impl<'a> Planner<'a, '_> {
         let filter = condition(filter)?;
         let having = condition(node.having)?;
         let qualify = condition(node.qualify)?;
-        let (distinct, once) = match node.distinct {
-            None | Some(ast::Distinct::All) => (false, vec![]),
-            Some(ast::Distinct::Distinct) => (true, vec![]),
+        let distinct = node.distinct == Some(ast::Distinct::Distinct);
+        let once = match node.distinct {
             Some(ast::Distinct::On(keys)) => {
                 let keys = keys.into_iter().map(|key| condition(Some(key)));
-                (false, keys.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+                keys.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect()
             }
+            _ => vec![],
         };
         refuse_grouped(filter.as_ref())?;
         let keys = self.group_keys(&converter, node.group_by, &scope, &items, &aliases)?;
@@ -84,45 +82,31 @@ impl<'a> Planner<'a, '_> {
     ) -> Result<Vec<Item>> {
         let mut items: Vec<Item> = vec![];
         for node in nodes {
-            let (Located { expr, .. }, name, aliased) = match node {
+            let more = match node {
                 SelectItem::Wildcard(options) => {
-                    items.extend(wildcard(converter, options, scope.visible().collect(), scope)?);
-                    continue;
+                    wildcard(converter, options, scope.visible().collect(), scope)?
                 }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
                     options,
                 ) => {
                     let span = converter.place(&name);
-                    let table = table_name(&name);
-                    let columns = scope.of_table(&table).map_err(|error| at(error, span))?;
-                    items.extend(wildcard(converter, options, columns, scope)?);
-                    continue;
+                    let columns = scope.of_table(&table_name(&name));
+                    let columns = columns.map_err(|error| at(error, span))?;
+                    wildcard(converter, options, columns, scope)?
                 }
-                SelectItem::UnnamedExpr(node) => (converter.expr(node)?, None, false),
+                SelectItem::UnnamedExpr(node) => {
+                    vec![item(converter.expr(node)?.expr, None, scope, &items)?]
+                }
                 SelectItem::ExprWithAlias { expr, alias } if !is_test(converter, &alias) => {
-                    (converter.expr(expr)?, Some(alias.value), true)
+                    vec![item(converter.expr(expr)?.expr, Some(alias.value), scope, &items)?]
                 }
                 other => {
                     let span = converter.place(&other);
                     return Err(converter.unsupported(&converter.quote(span), span));
                 }
             };
-            let earlier: Vec<(String, Expr)> = (items.iter().filter(|item| item.aliased))
-                .map(|item| (item.name.clone(), item.expr.clone()))
-                .collect();
-            let name = match (name, &expr) {
-                (Some(name), _) => name,
-                (None, Expr::Column(column)) if column.relation.as_deref() == Some(SUBQUERY) => {
-                    "subquery".to_string()
-                }
-                (None, Expr::Column(column)) => {
-                    scope.column(column).map_or(column.name.clone(), |found| found.name.clone())
-                }
-                (None, expr) => expr.output_name(),
-            };
-            let expr = scope.resolve(expr, &earlier)?;
-            items.push(Item { name, expr, aliased });
+            items.extend(more);
         }
         Ok(items)
     }
@@ -198,6 +182,29 @@ impl<'a> Planner<'a, '_> {
         };
         Err(self.unsupported(what, self.text.span(node.select_token.0.span)))
     }
+}
+
+/// The item `expr`, which may use the names that the user gave to `earlier` ones.
+fn item(expr: Expr, alias: Option<String>, scope: &Scope, earlier: &[Item]) -> Result<Item> {
+    let aliased = alias.is_some();
+    let name = match (alias, &expr) {
+        (Some(alias), _) => alias,
+        (None, Expr::Column(column)) if column.relation.as_deref() == Some(SUBQUERY) => {
+            "subquery".to_string()
+        }
+        (None, Expr::Column(column)) => {
+            scope.column(column).map_or(column.name.clone(), |found| found.name.clone())
+        }
+        (None, expr) => expr.output_name(),
+    };
+    let expr = scope.resolve(expr, &aliases(earlier))?;
+    Ok(Item { name, expr, aliased })
+}
+
+/// What the user gave a name to.
+fn aliases(items: &[Item]) -> Vec<(String, Expr)> {
+    let aliased = items.iter().filter(|item| item.aliased);
+    aliased.map(|item| (item.name.clone(), item.expr.clone())).collect()
 }
 
 /// The items that a `*` stands for.
