@@ -52,7 +52,7 @@ use prefilter::Prefilter;
 /// How a source keeps what it knows.
 #[derive(Clone, Debug)]
 pub struct ParquetOptions {
-    /// The bytes of footers kept in memory; beyond them, a footer is read again when it is needed.
+    /// The bytes of footers in memory from which on no more are kept; those are read again when they are needed.
     pub footer_bytes: usize,
 }
 
@@ -171,8 +171,9 @@ impl Opening {
                 Error::invalid_data("a row group has a negative number of rows").file(&path)
             })?;
         }
+        // The one that goes beyond it is kept: read again for each of many row groups, it would take for ever.
+        let keep = self.footer_bytes < footer_bytes_max;
         self.footer_bytes += metadata.memory_size();
-        let keep = self.footer_bytes <= footer_bytes_max;
         self.files.push(SourceFile {
             length: open.length,
             modified: open.modified,
