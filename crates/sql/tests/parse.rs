@@ -510,7 +510,7 @@ fn errors_say_what_and_where() {
         ("a is", "expected [NOT] NULL, TRUE, FALSE or DISTINCT FROM after 'is', found the end", ""),
         ("case when a then b", "expected END after 'b', found the end", ""),
         ("a in ()", "expected an expression after '(', found ')'", ")"),
-        ("sum(a) over w", "a named window is not supported here", "sum(a)"),
+        ("sum(a) over w", "there is no window 'w'", "sum(a)"),
         ("lag(a)", "lag is a window function", "lag(a)"),
         (
             "upper(a) over ()",
