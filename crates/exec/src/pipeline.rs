@@ -10,10 +10,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, RecordBatchOptions};
-use arrow::compute::{filter_record_batch, prep_null_mask_filter};
+use arrow::array::{Array, ArrayRef, Int32Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use dframe_core::{Error, Result};
+use dframe_core::Result;
 use dframe_expr::BoundExpr;
 use dframe_plan::ScannedBatch;
 
@@ -147,22 +147,12 @@ pub(crate) fn run(
 
 /// The rows for which `predicate` is true; `None` if there are none.
 fn filter(predicate: &BoundExpr, rows: &RecordBatch) -> Result<Option<RecordBatch>> {
-    let mask = boolean(predicate, rows)?;
+    let mask = predicate.holds(rows)?;
     match mask.true_count() {
         0 => Ok(None),
         all if all == rows.num_rows() => Ok(Some(rows.clone())),
         _ => Ok(Some(filter_record_batch(rows, &mask)?)),
     }
-}
-
-/// A condition's value for each row, where NULL counts as false.
-pub(crate) fn boolean(predicate: &BoundExpr, rows: &RecordBatch) -> Result<BooleanArray> {
-    let mask = predicate.evaluate_array(rows)?;
-    let mask = mask
-        .as_any()
-        .downcast_ref::<BooleanArray>()
-        .ok_or_else(|| Error::internal(format!("a condition is {}", mask.data_type())))?;
-    Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
 }
 
 fn project(exprs: &[BoundExpr], schema: &SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {

@@ -24,7 +24,7 @@ use crate::kernel::in_list::InSet;
 use crate::kernel::like::LikeKind;
 use crate::kernel::{cast, comparison, like, logic, temporal};
 use crate::lazy;
-use crate::value::{Value, plain};
+use crate::value::{Value, plain, true_only};
 
 /// An expression against a schema. Cloning shares it.
 #[derive(Clone)]
@@ -149,6 +149,16 @@ impl BoundExpr {
     /// As [`BoundExpr::evaluate`], a value for each row; perhaps dictionary-encoded.
     pub fn evaluate_array(&self, batch: &RecordBatch) -> Result<ArrayRef> {
         self.evaluate(batch)?.into_array(batch.num_rows())
+    }
+
+    /// The rows that this condition is true for; not those that it is NULL for.
+    pub fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
+        let mask = self.evaluate_array(batch)?;
+        let mask = mask.as_boolean_opt();
+        let mask = mask.ok_or_else(|| {
+            Error::internal(format!("a condition is {}", type_name(self.data_type())))
+        })?;
+        Ok(true_only(mask))
     }
 
     pub(crate) fn eval(&self, input: Input<'_>) -> Result<Value> {

@@ -119,6 +119,19 @@ pub enum BinaryOp {
     Concat,
 }
 
+impl BinaryOp {
+    /// The operator that says the same with its operands swapped, for comparisons; others as they are.
+    pub fn mirrored(self) -> Self {
+        match self {
+            Self::Lt => Self::Gt,
+            Self::LtEq => Self::GtEq,
+            Self::Gt => Self::Lt,
+            Self::GtEq => Self::LtEq,
+            other => other,
+        }
+    }
+}
+
 /// `expr [NOT] LIKE pattern [ESCAPE c]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Like {

@@ -43,5 +43,5 @@ pub use namespace::{Dt, List, Str};
 pub use resolve::{resolve_column, resolve_name};
 pub use simplify::simplify;
 pub use sort_key::SortKey;
-pub use value::{Value, plain, plain_type};
+pub use value::{Value, plain, plain_type, true_only};
 pub use walk::{conjunction, split_conjunction};

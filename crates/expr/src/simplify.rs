@@ -10,7 +10,6 @@ use crate::bind::{bind, constant_value};
 use crate::coerce::lossless;
 use crate::expr::{BinaryOp, Expr, Like, Literal, UnaryOp};
 use crate::kernel::cast;
-use crate::kernel::comparison::mirrored;
 
 /// `expr` made simpler; with types from `schema` where constants adapt to columns.
 pub fn simplify(expr: Expr, schema: &Schema) -> Expr {
@@ -36,7 +35,7 @@ fn simplify_node(node: Expr, schema: &Schema) -> Expr {
             let (left, op, right) = match (&*left, &*right) {
                 (Expr::Literal(_), Expr::Literal(_)) => (left, op, right),
                 // Constants on the right, where whoever prunes looks for them.
-                (Expr::Literal(_), _) => (right, mirrored(op), left),
+                (Expr::Literal(_), _) => (right, op.mirrored(), left),
                 _ => (left, op, right),
             };
             let right = Box::new(adapted(*right, &left, schema));

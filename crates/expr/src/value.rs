@@ -1,6 +1,7 @@
 //! What evaluating an expression gives: a column, or one value for all rows.
 
-use arrow::array::{Array, ArrayRef, Datum, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Datum, UInt32Array};
+use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::DataType;
 use dframe_core::Result;
 
@@ -49,6 +50,14 @@ fn repeat(array: &ArrayRef, rows: usize) -> Result<ArrayRef> {
     }
     let first = UInt32Array::from(vec![0; rows]);
     Ok(arrow::compute::take(array, &first, None)?)
+}
+
+/// The mask, with false where it is NULL.
+pub fn true_only(mask: &BooleanArray) -> BooleanArray {
+    match mask.null_count() {
+        0 => mask.clone(),
+        _ => prep_null_mask_filter(mask),
+    }
 }
 
 /// `array` without dictionary encoding.

@@ -24,7 +24,7 @@ use dframe_expr::{BoundExpr, plain};
 use dframe_plan::node::Asof;
 use dframe_runtime::{Chunk, TaskContext};
 
-use crate::pipeline::{batch_of, boolean};
+use crate::pipeline::batch_of;
 use crate::shuffle::BucketStream;
 use merge::{Merge, Partner};
 use side::Side;
@@ -98,7 +98,7 @@ impl AsofSpec {
         let pairs = self.beside(left, partners, held)?;
         let found: BooleanArray = partners.iter().map(|partner| Some(partner.is_some())).collect();
         let found = match &self.condition {
-            Some(condition) => arrow::compute::and(&found, &boolean(condition, &pairs)?)?,
+            Some(condition) => arrow::compute::and(&found, &condition.holds(&pairs)?)?,
             None => found,
         };
         if found.true_count() == rows {

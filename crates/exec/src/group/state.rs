@@ -8,10 +8,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter, prep_null_mask_filter};
+use arrow::compute::filter;
 use arrow::datatypes::{SchemaRef, UInt32Type};
 use dframe_core::{Error, Result};
 use dframe_expr::aggregate::{Accumulator, GroupedRows, Positions};
+use dframe_expr::true_only;
 
 use super::spec::{Call, CallInput, Emit, GroupSpec, RowPositions, Rows};
 use super::table::GroupTable;
@@ -196,7 +197,7 @@ fn set_positions(mask: &BooleanArray) -> impl Iterator<Item = u64> + '_ {
 
 fn mask_of(array: &ArrayRef) -> Result<BooleanArray> {
     let mask = array.as_boolean_opt().ok_or_else(|| Error::internal("a filter is not Boolean"))?;
-    Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
+    Ok(true_only(mask))
 }
 
 fn pick(columns: &[ArrayRef], numbers: &[usize]) -> Vec<ArrayRef> {

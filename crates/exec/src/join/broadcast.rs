@@ -22,6 +22,7 @@ use super::probed_units::TableKeys;
 use super::table::{END, JoinTable, building_bytes};
 use super::{JoinSpec, Side};
 use crate::exchange::ExchangeSpec;
+use crate::skip::ScanColumn;
 use crate::stage::{StageTasks, finishing};
 
 /// A table that tasks share.
@@ -69,8 +70,23 @@ impl Broadcast {
     }
 
     /// The rows that probe, with their keys.
-    pub(super) fn probing(&self) -> &ExchangeSpec {
+    fn probing(&self) -> &ExchangeSpec {
         self.spec.side(self.build.other())
+    }
+
+    /// The number of keys.
+    pub(super) fn key_count(&self) -> usize {
+        self.probing().keys().len()
+    }
+
+    /// The column of a scan that key `key` of the rows that probe is; `column` tells which one a column of theirs is.
+    pub(super) fn scanned_key(
+        &self,
+        key: usize,
+        column: impl Fn(usize) -> Option<ScanColumn>,
+    ) -> Option<ScanColumn> {
+        let (place, data_type) = self.probing().key_column(key)?;
+        Some(column(place)?.cast_to(data_type))
     }
 
     /// The column of the rows that probe that column `column` of what comes out is, if it is one.

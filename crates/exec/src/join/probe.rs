@@ -18,7 +18,7 @@ use dframe_runtime::batch_bytes;
 
 use super::table::{END, JoinTable};
 use super::{JoinSpec, Side};
-use crate::pipeline::{batch_of, boolean};
+use crate::pipeline::batch_of;
 
 /// Pairs that are put together at once, unless rows are wide.
 const PAIRS_MAX: usize = 16 * 1024;
@@ -122,7 +122,7 @@ impl<'a> Probe<'a> {
             (UInt32Array::from(pairs.probe), UInt32Array::from(pairs.build));
         let mut joined = self.joined(rows, &probe, &build)?;
         if let Some(condition) = &self.spec.condition {
-            let holds = boolean(condition, &joined)?;
+            let holds = condition.holds(&joined)?;
             if holds.true_count() < holds.len() {
                 probe = filtered(&probe, &holds)?;
                 build = filtered(&build, &holds)?;

@@ -36,12 +36,8 @@ impl ProbedRows {
         if !broadcast.drops_unpaired() {
             return None;
         }
-        let layout = broadcast.probing();
-        let key = |key: usize| {
-            let (place, data_type) = layout.key_column(key)?;
-            Some(column(place)?.cast_to(data_type))
-        };
-        let keys = (0..layout.keys().len()).map(key).collect::<Option<Vec<ScanColumn>>>()?;
+        let keys = (0..broadcast.key_count()).map(|key| broadcast.scanned_key(key, &column));
+        let keys = keys.collect::<Option<Vec<ScanColumn>>>()?;
         let mut columns: Vec<usize> = keys.iter().map(ScanColumn::column).collect();
         columns.sort_unstable();
         columns.dedup();

@@ -42,12 +42,8 @@ impl ProbedUnits {
         if !broadcast.drops_unpaired() {
             return None;
         }
-        let layout = broadcast.probing();
-        let key = |key: usize| {
-            let (place, data_type) = layout.key_column(key)?;
-            Some((key, column(place)?.cast_to(data_type)))
-        };
-        let keys = (0..layout.keys().len()).filter_map(key).collect();
+        let key = |key: usize| Some((key, broadcast.scanned_key(key, &column)?));
+        let keys = (0..broadcast.key_count()).filter_map(key).collect();
         Some(Self { broadcast: broadcast.clone(), keys })
     }
 }

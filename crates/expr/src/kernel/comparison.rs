@@ -122,24 +122,13 @@ where
     match (side::<T>(left), side::<T>(right)) {
         (Side::Each(left), Side::Each(right)) => each_with_each(op, left, right),
         (Side::Each(left), Side::One(right)) => Ok(each_with_one(op, left, right)),
-        (Side::One(left), Side::Each(right)) => Ok(each_with_one(mirrored(op), right, left)),
+        (Side::One(left), Side::Each(right)) => Ok(each_with_one(op.mirrored(), right, left)),
         (Side::Each(each), Side::Null) | (Side::Null, Side::Each(each)) => Ok(rows(each)),
         (Side::One(left), Side::One(right)) => {
             let left = PrimitiveArray::<T>::from_iter_values([left]);
             Ok(each_with_one(op, &left, right))
         }
         _ => Ok(BooleanArray::new_null(1)),
-    }
-}
-
-/// The operator for operands the other way round.
-pub fn mirrored(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Lt => BinaryOp::Gt,
-        BinaryOp::LtEq => BinaryOp::GtEq,
-        BinaryOp::Gt => BinaryOp::Lt,
-        BinaryOp::GtEq => BinaryOp::LtEq,
-        other => other,
     }
 }
 

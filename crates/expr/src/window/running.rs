@@ -20,6 +20,7 @@ use super::fixed::{self, Fixed, zero_nulls};
 use super::scan::{Rule, Scan};
 use super::states::{self, AggregateRows, States};
 use crate::aggregate::{AggregateFunction, BoundAggregate, GroupedRows, Positions};
+use crate::value::true_only;
 
 /// A value for each row, of the rows of its partition so far.
 pub(super) trait Running: Send {
@@ -60,7 +61,7 @@ impl RunningRows {
     pub(super) fn valid(&self, inputs: &[ArrayRef]) -> Option<NullBuffer> {
         let of_arg = self.args(inputs).first().and_then(|arg| arg.logical_nulls());
         let taken = self.mask(inputs).map(|mask| {
-            let mask = states::true_only(mask);
+            let mask = true_only(mask);
             NullBuffer::new(mask.values().clone())
         });
         NullBuffer::union(of_arg.as_ref(), taken.as_ref()).filter(|valid| valid.null_count() > 0)
@@ -72,7 +73,7 @@ impl RunningRows {
         match self.mask(inputs) {
             None => Ok(arg.clone()),
             Some(mask) => {
-                let mask = states::true_only(mask);
+                let mask = true_only(mask);
                 Ok(arrow::compute::nullif(arg, &arrow::compute::not(&mask)?)?)
             }
         }

@@ -18,6 +18,7 @@ use arrow::util::bit_iterator::BitIndexIterator;
 use dframe_core::Result;
 
 use crate::aggregate::{Accumulator, BoundAggregate, GroupedRows, Positions};
+use crate::value::true_only;
 
 /// A column of states for each field of the aggregate's state.
 pub(super) type States = Vec<ArrayRef>;
@@ -53,14 +54,6 @@ pub(super) fn update(
     let positions: Vec<u64> = taken().map(|row| rows.positions[row]).collect();
     let positions = Positions::Each(&positions);
     accumulator.update(&GroupedRows { groups: &ids, group_count: count, positions }, &args)
-}
-
-/// The mask, with false where it is NULL.
-pub(super) fn true_only(mask: &BooleanArray) -> BooleanArray {
-    match mask.null_count() {
-        0 => mask.clone(),
-        _ => arrow::compute::prep_null_mask_filter(mask),
-    }
 }
 
 /// Merges `states` into the groups `ids`, of which there are `count`.

@@ -13,10 +13,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{and, concat, prep_null_mask_filter};
+use arrow::compute::{and, concat};
 use arrow::datatypes::{DataType, Field, Schema};
 use dframe_core::{Fetched, Result};
-use dframe_expr::{BoundExpr, Expr, bind_predicate, conjunction};
+use dframe_expr::{BoundExpr, Expr, bind_predicate, conjunction, true_only};
 use dframe_plan::{RowTest, ScanRequest, ScanUnit};
 
 use super::decode::{UnitBatches, Wanted, is_only_codes};
@@ -96,7 +96,7 @@ impl<'a> Prefilter<'a> {
     /// Which rows may matter; `None` if all of them may.
     fn kept(&self, batch: &RecordBatch) -> Result<Option<BooleanArray>> {
         let mut kept = match &self.predicate {
-            Some(predicate) => Some(predicate.evaluate_array(batch)?.as_boolean().clone()),
+            Some(predicate) => Some(predicate.holds(batch)?),
             None => None,
         };
         for (test, places) in &self.tests {
@@ -106,10 +106,7 @@ impl<'a> Prefilter<'a> {
                 (kept, more) => kept.or(more),
             };
         }
-        Ok(kept.map(|kept| match kept.null_count() {
-            0 => kept,
-            _ => prep_null_mask_filter(&kept),
-        }))
+        Ok(kept.map(|kept| true_only(&kept)))
     }
 
     /// Whether all pages of the only column are known to be codes of one dictionary.

@@ -362,7 +362,7 @@ fn compile_comparison(
     let op = if negated { negate(op) } else { Some(op) };
     let (column, value, op) = match (column_of(left, schema), column_of(right, schema)) {
         (Some(column), None) => (column, constant(right), op),
-        (None, Some(column)) => (column, constant(left), op.map(flip)),
+        (None, Some(column)) => (column, constant(left), op.map(BinaryOp::mirrored)),
         _ => return Condition::Anything,
     };
     let (Some(value), Some(op)) = (value, op) else { return Condition::Anything };
@@ -394,17 +394,6 @@ fn negate(op: BinaryOp) -> Option<BinaryOp> {
         BinaryOp::NotEq => BinaryOp::Eq,
         _ => return None,
     })
-}
-
-/// The operator with its operands swapped.
-fn flip(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Lt => BinaryOp::Gt,
-        BinaryOp::LtEq => BinaryOp::GtEq,
-        BinaryOp::Gt => BinaryOp::Lt,
-        BinaryOp::GtEq => BinaryOp::LtEq,
-        other => other,
-    }
 }
 
 fn compile_in_list(expr: &Expr, list: &[Expr], schema: &Schema) -> Condition {

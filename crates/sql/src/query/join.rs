@@ -240,7 +240,7 @@ fn compared(
         return Some((*op, first.as_ref().clone(), second.as_ref().clone()));
     }
     let swapped = is_over(first, right) && is_over(second, left);
-    swapped.then(|| (mirrored(*op), second.as_ref().clone(), first.as_ref().clone()))
+    swapped.then(|| (op.mirrored(), second.as_ref().clone(), first.as_ref().clone()))
 }
 
 /// Whether `expr` has columns, and all are of `plan`.
@@ -248,17 +248,6 @@ fn is_over(expr: &Expr, plan: &LogicalPlan) -> bool {
     let schema = plan.schema();
     let columns = expr.columns();
     !columns.is_empty() && columns.iter().all(|column| schema.index_of(&column.name).is_ok())
-}
-
-/// The comparison with its sides swapped.
-fn mirrored(op: BinaryOp) -> BinaryOp {
-    match op {
-        BinaryOp::Lt => BinaryOp::Gt,
-        BinaryOp::LtEq => BinaryOp::GtEq,
-        BinaryOp::Gt => BinaryOp::Lt,
-        BinaryOp::GtEq => BinaryOp::LtEq,
-        other => other,
-    }
 }
 
 /// The keys of an as-of join, the ordered one last.
