@@ -20,6 +20,7 @@ use crate::command::{
     Head, Join, Man, Meta, Pivot, Resample, Sample, Schema, Select, Sort, Sql, Tail, Unpivot,
     Window,
 };
+use crate::folder::FolderArgs;
 use crate::reading::ReadingArgs;
 use crate::settings::Settings;
 
@@ -208,8 +209,9 @@ pub struct InputArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Write to this file instead of standard output; it is replaced when all is written
-    #[arg(short, long, value_name = "FILE")]
+    /// Write to this file instead of standard output; it is replaced when all is written. With --partition-by or
+    /// --file-size, a folder
+    #[arg(short, long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
     /// Format of the result [default: by the extension of --output, else a table on a terminal and
     /// csv in a pipe]
@@ -219,6 +221,9 @@ pub struct OutputArgs {
     #[arg(long, hide = true, value_name = "FORMAT", value_parser = format_parser())]
     #[arg(env = "DFRAME_FORMAT", hide_env = true)]
     pub usual_format: Option<Format>,
+    /// Of a folder of files.
+    #[command(flatten)]
+    pub folder: FolderArgs,
 }
 
 /// How a query is run.
@@ -350,7 +355,7 @@ fn size(text: &str) -> Result<Size> {
 }
 
 /// A size in bytes; a share has nothing to be a share of.
-fn bytes(text: &str) -> Result<u64> {
+pub fn bytes(text: &str) -> Result<u64> {
     match text.parse()? {
         Size::Bytes(bytes) => Ok(bytes),
         Size::Share(_) => Err(Error::invalid_input("a share is not possible here")

@@ -13,6 +13,7 @@ mod args;
 mod command;
 mod completion;
 mod error;
+mod folder;
 mod input;
 mod json;
 mod messages;

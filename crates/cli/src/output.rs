@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   -f FORMAT, else the extension of -o, else the setting `format`, else table on a terminal, else csv
-//!   -o FILE (or a device), else standard output; `-` is standard output too
+//!   -o FILE (or a device), else standard output; `-` is standard output too; -o DIR with the flags of a folder
 //! ```
 //!
 //! A reader that goes away (`dframe ... | head`) ends the run, and is no error.
@@ -16,11 +16,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe::io::{
-    Format, SinkOptions, SinkReport, TableOptions, Target, create_sink, is_broken_pipe,
+    FolderOptions, Format, SinkOptions, SinkReport, TableOptions, Target, create_sink,
+    is_broken_pipe,
 };
 use dframe::{Error, ErrorKind, Result};
 
 use crate::args::OutputArgs;
+use crate::folder::FolderArgs;
 use crate::progress::RunProgress;
 
 /// Where, and as what.
@@ -32,12 +34,14 @@ pub struct Output {
     path: Option<PathBuf>,
     /// Whether somebody reads it on a terminal.
     terminal: bool,
+    /// How the folder is written, if it is one.
+    folder: Option<FolderOptions>,
 }
 
 impl Output {
     /// Text on standard output.
     pub fn text() -> Self {
-        Self { format: Format::Table, path: None, terminal: false }
+        Self { format: Format::Table, path: None, terminal: false, folder: None }
     }
 }
 
@@ -53,14 +57,16 @@ impl OutputArgs {
             if path.is_dir() {
                 return Err(Error::invalid_input("the output is a directory")
                     .file(path)
-                    .remedy("name a file in it"));
+                    .remedy("name a file in it, or say --file-size for a folder of files"));
             }
             let message = format!("the format of '{}' is unknown", path.display());
             return Err(Error::invalid_input(message).remedy(
                 "give the file a known extension, such as .csv, or name the format with -f",
             ));
         };
-        let output = Output { format, path: output.1, terminal: output.2 };
+        let folder = self.folder.folder()?.map(|folder| folder.options());
+        let output = Output { format, path: output.1, terminal: output.2, folder };
+        output.check_folder()?;
         if output.terminal && format.is_binary() {
             return Err(Error::invalid_input(format!("{format} is not for terminals"))
                 .remedy("name a file with -o, or redirect standard output"));
@@ -71,7 +77,7 @@ impl OutputArgs {
     /// What is explained goes there too, whatever its name.
     pub fn for_text(&self) -> Output {
         let (_, path, terminal) = self.unchecked(stdout().is_terminal());
-        Output { format: Format::Table, path, terminal }
+        Output { format: Format::Table, path, terminal, folder: None }
     }
 
     /// Whether neither file nor format was named.
@@ -83,6 +89,9 @@ impl OutputArgs {
         let path = self.output.clone().filter(|path| path.as_os_str() != "-");
         let terminal = path.is_none() && stdout_is_terminal;
         let usual = match &path {
+            Some(path) if self.folder.is_asked() => {
+                Some(Format::from_extension(path).unwrap_or(Format::Parquet))
+            }
             Some(path) => Format::from_extension(path),
             None if self.usual_format.is_some() => self.usual_format,
             None if terminal => Some(Format::Table),
@@ -96,6 +105,15 @@ impl Output {
     /// The file, unless it is standard output.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    fn check_folder(&self) -> Result<()> {
+        match (&self.folder, &self.path) {
+            (None, _) => Ok(()),
+            (Some(_), Some(_)) => FolderArgs::check(self.format),
+            (Some(_), None) => Err(Error::invalid_input("standard output is no folder")
+                .remedy("name the folder with -o, or leave out --partition-by and --file-size")),
+        }
     }
 
     /// Writes all batches; `None` if the reader went away.
@@ -170,7 +188,10 @@ impl Output {
 
     fn target(&self, progress: Option<&Arc<RunProgress>>) -> Result<Target> {
         if let Some(path) = &self.path {
-            return Ok(Target::File(path.clone()));
+            return Ok(match &self.folder {
+                Some(folder) => Target::Folder(path.clone(), folder.clone()),
+                None => Target::File(path.clone()),
+            });
         }
         let out = raw_stdout()?;
         Ok(Target::Stdout(match progress.filter(|_| self.terminal) {
@@ -217,10 +238,13 @@ impl Write for AfterProgress {
 mod tests {
     use super::*;
 
+    fn args(output: Option<&str>, format: Option<Format>) -> OutputArgs {
+        let (output, folder) = (output.map(PathBuf::from), FolderArgs::default());
+        OutputArgs { output, format, usual_format: None, folder }
+    }
+
     fn format(output: Option<&str>, format: Option<Format>, terminal: bool) -> Option<Format> {
-        OutputArgs { output: output.map(PathBuf::from), format, usual_format: None }
-            .unchecked(terminal)
-            .0
+        args(output, format).unchecked(terminal).0
     }
 
     #[test]
@@ -235,8 +259,7 @@ mod tests {
 
     #[test]
     fn an_unknown_extension_is_refused_with_the_remedy() {
-        let args = OutputArgs { output: Some("a.xyz".into()), format: None, usual_format: None };
-        let error = args.resolve().unwrap_err();
+        let error = args(Some("a.xyz"), None).resolve().unwrap_err();
         assert_eq!(error.message(), "the format of 'a.xyz' is unknown");
         assert!(error.remedy_text().is_some_and(|remedy| remedy.contains("-f")));
     }

@@ -183,7 +183,8 @@ impl<'a> Query<'a> {
     }
 
     /// Runs or explains the query.
-    pub fn finish(self, frame: LazyFrame) -> Result<()> {
+    pub fn finish(mut self, frame: LazyFrame) -> Result<()> {
+        let frame = self.arrange(frame)?;
         if let Some(what) = self.run.watch.explain {
             return self.explain(&frame, what);
         }
@@ -193,6 +194,15 @@ impl<'a> Query<'a> {
             let schema = batches.schema().clone();
             query.write(&output, schema, batches)
         })
+    }
+
+    /// The rows in the order that a folder is written in.
+    fn arrange(&mut self, frame: LazyFrame) -> Result<LazyFrame> {
+        let folders = &self.output.folder;
+        match (folders.folder()?, folders.text()) {
+            (Some(folder), Some(text)) => self.step(&text, || folder.arrange(frame)),
+            _ => Ok(frame),
+        }
     }
 
     /// Counts the rows, or explains how they would be counted.
@@ -269,9 +279,13 @@ impl<'a> Query<'a> {
         if let (Some(report), Some(path)) = (written, output.path()) {
             let size = format_bytes(report.bytes);
             let rows = grouped(report.rows);
+            let files = match report.files {
+                1 => String::new(),
+                files => format!(", {} files", grouped(files)),
+            };
             self.context
                 .messages
-                .note(&format!("wrote {rows} rows, {size}, to {}", path.display()));
+                .note(&format!("wrote {rows} rows, {size}, to {}{files}", path.display()));
         }
         Ok(())
     }

@@ -13,13 +13,14 @@ use std::path::Path;
 use arrow::datatypes::SchemaRef;
 use dframe_core::Result;
 use dframe_expr::{Expr, SortKey, count_all};
-use dframe_io::sink::{Format, Sink, SinkReport};
+use dframe_io::sink::{Format, Sink, SinkReport, Target};
 use dframe_plan::LogicalPlan;
 use dframe_plan::node::JoinKind;
 
 use crate::batches::Batches;
 use crate::columns::{IntoColumn, asc, columns};
 use crate::data_frame::DataFrame;
+use crate::folder::Folder;
 use crate::graph::Graph;
 use crate::group_by::GroupBy;
 use crate::join::JoinBuilder;
@@ -322,7 +323,40 @@ impl LazyFrame {
     /// What is wrong with the query, the data or the target.
     pub fn sink(&self, path: impl AsRef<Path>, format: Format) -> Result<SinkReport> {
         let options = self.session.sink_options()?;
-        sink::to_file(self.collect_batches()?, path.as_ref(), format, &options)
+        let target = Target::File(path.as_ref().to_path_buf());
+        sink::to_target(self.collect_batches()?, target, format, &options)
+    }
+
+    /// Runs the query into a folder of files of `format`, which appears when it is whole: files of a size, in folders
+    /// `column=value` by columns, as [`Folder`] says.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// # let folder = tempfile::tempdir()?;
+    /// # let out = folder.path().join("flights");
+    /// // path: "data/flights.parquet", out: "flights"
+    /// let by_origin = Folder::new().partition_by(["origin"]).file_bytes(64 << 20);
+    /// scan_parquet(path)?.sink_folder(&out, Format::Parquet, &by_origin)?;
+    /// let from_sfo = scan_parquet(out.join("origin=SFO"))?;
+    /// assert_eq!(from_sfo.count()?, 4380);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the query, the data or the target, which may not be there unless it is empty or to be
+    /// replaced.
+    pub fn sink_folder(
+        &self,
+        path: impl AsRef<Path>,
+        format: Format,
+        folder: &Folder,
+    ) -> Result<SinkReport> {
+        let options = self.session.sink_options()?;
+        let target = Target::Folder(path.as_ref().to_path_buf(), folder.options());
+        let rows = folder.arrange(self.clone());
+        sink::to_target(rows.collect_batches()?, target, format, &options)
     }
 
     /// Runs the query into a sink of any kind, and finishes it. Its schema must be the frame's.

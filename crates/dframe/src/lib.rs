@@ -30,7 +30,8 @@
 //!   Where a column is asked for, text names it; within expressions, text is a constant.
 //! - [`explain_optimized`](LazyFrame::explain_optimized) and [`graph`](LazyFrame::graph) show what will run.
 //! - [`collect`](LazyFrame::collect) holds the result in memory, [`collect_batches`](LazyFrame::collect_batches)
-//!   gives Arrow batches as they are made, [`sink_parquet`](LazyFrame::sink_parquet) and its kin write files.
+//!   gives Arrow batches as they are made, [`sink_parquet`](LazyFrame::sink_parquet) and its kin write files,
+//!   [`sink_folder`](LazyFrame::sink_folder) a folder of them, partitioned by columns.
 //! - [`RunStats`] counts what runs cost; any [`Observer`] can watch, and a [`CancelToken`] stops them.
 //!
 //! # Semantics
@@ -46,6 +47,7 @@ mod columns;
 
 mod data_frame;
 mod describe;
+mod folder;
 mod frame;
 mod graph;
 mod group_by;
@@ -81,6 +83,7 @@ pub use dframe_plan as plan;
 pub use dframe_runtime as runtime;
 pub use dframe_runtime::tasks;
 pub use dframe_sql as sql;
+pub use folder::Folder;
 pub use frame::LazyFrame;
 pub use graph::Graph;
 pub use group_by::GroupBy;

@@ -2,6 +2,7 @@
 
 pub use crate::columns::{asc, desc};
 pub use crate::data_frame::DataFrame;
+pub use crate::folder::Folder;
 pub use crate::frame::LazyFrame;
 pub use crate::group_by::GroupBy;
 pub use crate::join::JoinBuilder;

@@ -1,7 +1,6 @@
 //! Results into files and streams.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dframe_core::Result;
@@ -13,14 +12,13 @@ use crate::data_frame::DataFrame;
 /// Rows that a printed frame shows.
 const ROWS_SHOWN: usize = 40;
 
-/// Writes `batches` to the file at `path`, which appears when it is whole.
-pub(crate) fn to_file(
+/// Writes `batches` to `target`, which appears when it is whole.
+pub(crate) fn to_target(
     batches: Batches,
-    path: &Path,
+    target: Target,
     format: Format,
     options: &SinkOptions,
 ) -> Result<SinkReport> {
-    let target = Target::File(path.to_path_buf());
     let sink = create_sink(target, format, batches.schema(), options)?;
     into_sink(batches, sink)
 }

@@ -28,7 +28,7 @@ pub use ipc::IpcSource;
 pub use json::{JsonFound, JsonOptions, JsonSource, JsonSurvey};
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
 pub use sink::{
-    Compression, Format, Sink, SinkOptions, SinkReport, TableOptions, Target, create_sink,
-    is_broken_pipe, type_name,
+    Compression, FolderOptions, Format, Sink, SinkOptions, SinkReport, TableOptions, Target,
+    create_sink, is_broken_pipe, type_name,
 };
 pub use text::{BadRows, Survey};

@@ -67,7 +67,7 @@ fn reported(format: Format, batches: &[RecordBatch], options: &SinkOptions) -> (
     let bytes = stream.0.lock().expect("not poisoned").clone();
     let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
     let not_numbers = report.not_numbers;
-    assert_eq!(report, SinkReport { rows, bytes: bytes.len() as u64, not_numbers });
+    assert_eq!(report, SinkReport { rows, bytes: bytes.len() as u64, not_numbers, files: 1 });
     (String::from_utf8(bytes).expect("text"), not_numbers)
 }
 

@@ -15,6 +15,7 @@ use crate::query::{Context, Query, joined};
 /// an OVER of its own may add a frame alone, or be about other rows. Functions: row_number, rank, dense_rank,
 /// percent_rank, cume_dist, ntile, lag, lead, first_value, last_value, nth_value, and every aggregate.
 #[derive(Args, Debug)]
+#[command(mut_arg("folders_by", |arg| arg.long("folders-by")))]
 #[command(after_help = r#"Examples:
   dframe window data/ticks.parquet --partition-by ticker --order-by ts \
       --columns "*, price - lag(price) as change, row_number() as n"

@@ -73,6 +73,10 @@ impl Sink for ParquetSink {
         Ok(())
     }
 
+    fn bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
     fn finish(self: Box<Self>) -> Result<SinkReport> {
         self.writer.into_inner().map_err(failed)?.finish(self.rows)
     }
@@ -122,6 +126,13 @@ impl Sink for ArrowSink {
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
+    }
+
+    fn bytes(&self) -> u64 {
+        match &self.writer {
+            IpcWriter::File(writer) => writer.get_ref().bytes(),
+            IpcWriter::Stream(writer) => writer.get_ref().bytes(),
+        }
     }
 
     fn finish(self: Box<Self>) -> Result<SinkReport> {

@@ -54,6 +54,13 @@ impl Sink for JsonSink {
         Ok(())
     }
 
+    fn bytes(&self) -> u64 {
+        match &self.writer {
+            JsonWriter::Array(writer) => writer.get_ref().bytes(),
+            JsonWriter::Lines(writer) => writer.get_ref().bytes(),
+        }
+    }
+
     fn finish(self: Box<Self>) -> Result<SinkReport> {
         let output = match self.writer {
             JsonWriter::Array(mut writer) => {

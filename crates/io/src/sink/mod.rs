@@ -2,13 +2,17 @@
 //!
 //! ```text
 //!   batches --> Sink (format) --> Output: standard output, or a temporary file renamed at the end
+//!   batches --> FolderSink --> a Sink per file, in a temporary folder renamed at the end
 //! ```
 //!
 //! A sink holds a bounded amount: the text formats nothing, the table its 40 rows, Parquet a row group.
 
 mod binary;
+mod folder;
+mod folder_name;
 mod json;
 mod output;
+mod pending;
 mod separated;
 mod table;
 mod text;
@@ -21,6 +25,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Budget, Error, Result};
 
+pub use folder::FolderOptions;
+use folder::FolderSink;
 use output::Output;
 pub use table::TableOptions;
 pub use text::type_name;
@@ -29,6 +35,11 @@ pub use text::type_name;
 pub trait Sink: Send {
     /// Writes the rows of a batch. Columns may be dictionaries of the sink's types.
     fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// The bytes written so far, and about those that are still held; 0 where nobody counts.
+    fn bytes(&self) -> u64 {
+        0
+    }
 
     /// Writes what is left, and puts a file in its place. A sink that is dropped unfinished leaves an
     /// old file as it was.
@@ -44,6 +55,8 @@ pub struct SinkReport {
     pub bytes: u64,
     /// The values that the format has no number for, and that are NULL therefore: NaN and infinities in JSON.
     pub not_numbers: u64,
+    /// The files written, standard output being one.
+    pub files: u64,
 }
 
 /// Where a sink writes to.
@@ -52,6 +65,8 @@ pub enum Target {
     Stdout(Box<dyn Write + Send>),
     /// A file; written beside it and renamed at the end.
     File(PathBuf),
+    /// A folder of files; made beside it and renamed at the end.
+    Folder(PathBuf, FolderOptions),
 }
 
 /// The formats of results.
@@ -105,6 +120,21 @@ impl Format {
             "txt" => Self::Table,
             _ => return None,
         })
+    }
+
+    /// The extension that its files have.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Table => "txt",
+            Self::Markdown => "md",
+            Self::ArrowStream => "arrows",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
     }
 
     /// Whether the output is for programs only, so that a terminal should not receive it.
@@ -191,7 +221,20 @@ pub fn create_sink(
     schema: SchemaRef,
     options: &SinkOptions,
 ) -> Result<Box<dyn Sink>> {
-    let output = Output::open(target)?;
+    match target {
+        Target::Folder(path, folder) => {
+            Ok(Box::new(FolderSink::new(&path, format, schema, options, &folder)?))
+        }
+        target => create_file_sink(Output::open(target)?, format, schema, options),
+    }
+}
+
+fn create_file_sink(
+    output: Output,
+    format: Format,
+    schema: SchemaRef,
+    options: &SinkOptions,
+) -> Result<Box<dyn Sink>> {
     Ok(match format {
         Format::Table => Box::new(table::TableSink::new(output, schema, options.table.clone())),
         Format::Csv => Box::new(separated::SeparatedSink::new(output, schema, separated::CSV)?),

@@ -34,6 +34,7 @@ impl Output {
                 let file = File::options().write(true).open(&path).map_err(|e| failed(e, &path))?;
                 Ok(Self::to(Box::new(file), None, Some(path)))
             }
+            Target::Folder(path, _) => Err(failed(std::io::ErrorKind::IsADirectory.into(), &path)),
             Target::File(path) => {
                 let (file, temporary) =
                     create_beside(&path).map_err(|error| failed(error, &path))?.into_parts();
@@ -41,6 +42,12 @@ impl Output {
                 Ok(Self::to(Box::new(file), Some(pending), Some(path)))
             }
         }
+    }
+
+    /// A file in a folder that is still hidden; errors call it `shown`.
+    pub(super) fn create(path: &Path, shown: PathBuf) -> Result<Self> {
+        let file = File::create_new(path).map_err(|error| failed(error, &shown))?;
+        Ok(Self::to(Box::new(file), None, Some(shown)))
     }
 
     fn to(
@@ -51,13 +58,18 @@ impl Output {
         Self { writer: BufWriter::with_capacity(BUFFER_BYTES, writer), bytes: 0, pending, target }
     }
 
+    /// The bytes so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Writes out what is buffered, and renames the file into its place.
     pub(super) fn finish(mut self, rows: u64) -> Result<SinkReport> {
         self.writer.flush().map_err(|error| self.error(error))?;
         if let Some(Pending { temporary, target }) = self.pending.take() {
             temporary.persist(&target).map_err(|error| failed(error.error, &target))?;
         }
-        Ok(SinkReport { rows, bytes: self.bytes, not_numbers: 0 })
+        Ok(SinkReport { rows, bytes: self.bytes, not_numbers: 0, files: 1 })
     }
 
     /// Writes `bytes`, naming the target in the error.

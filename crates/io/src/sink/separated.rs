@@ -93,6 +93,10 @@ impl Sink for SeparatedSink {
         Ok(())
     }
 
+    fn bytes(&self) -> u64 {
+        self.output.bytes()
+    }
+
     fn finish(self: Box<Self>) -> Result<SinkReport> {
         self.output.finish(self.rows)
     }
