@@ -341,8 +341,18 @@ pub enum ProgressChoice {
 }
 
 fn format_parser() -> impl TypedValueParser<Value = Format> {
-    let names =
-        ["table", "csv", "tsv", "json", "ndjson", "markdown", "parquet", "arrow", "arrow-stream"];
+    let names = [
+        "table",
+        "csv",
+        "tsv",
+        "json",
+        "ndjson",
+        "markdown",
+        "parquet",
+        "arrow",
+        "arrow-stream",
+        "sqlite",
+    ];
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
 }
 

@@ -69,6 +69,7 @@ impl Input {
         match reading.format(&self.paths)? {
             InputFormat::Parquet => session.scan_parquet(&self.paths),
             InputFormat::Arrow => session.scan_ipc(&self.paths),
+            InputFormat::Sqlite => session.scan_sqlite(&self.paths, &reading.sqlite()),
             InputFormat::Csv => {
                 let source = session.open_csv(&self.paths, &reading.csv()?)?;
                 warn(source.bad_rows(), reading, messages);

@@ -53,6 +53,8 @@ pub struct Query<'a> {
     /// Open for as long as it is read.
     inputs: Vec<Input>,
     compression: Compression,
+    /// The table of an SQLite database that is written.
+    table_name: Option<String>,
     profile: Option<Profile>,
 }
 
@@ -93,6 +95,7 @@ impl<'a> Query<'a> {
             texts,
             inputs,
             compression,
+            table_name: None,
             profile,
         })
     }
@@ -114,6 +117,7 @@ impl<'a> Query<'a> {
         let input = Input::open(args, room, &self.context.cancel)?;
         let frame = input.scan(&self.session, &args.reading, self.context.messages)?;
         self.inputs.push(input);
+        self.table_name = args.reading.table.clone().or(self.table_name.take());
         Ok(frame)
     }
 
@@ -265,15 +269,19 @@ impl<'a> Query<'a> {
         schema: arrow::datatypes::SchemaRef,
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<()> {
-        let compression = self.compression;
-        let options = SinkOptions { compression, ..self.session.sink_options()? };
+        let (compression, table_name) = (self.compression, self.table_name.clone());
+        let options = SinkOptions { compression, table_name, ..self.session.sink_options()? };
         let written = output.write(schema, batches, Some(&self.progress), options)?;
         self.progress.finish();
         if let Some(count @ 1..) = written.map(|report| report.not_numbers) {
             let values = if count == 1 { "value is" } else { "values are" };
             self.context.messages.warn(&format!(
-                "{} {values} null in the result: NaN or infinite, for which JSON has no number",
-                grouped(count)
+                "{} {values} null in the result: {}",
+                grouped(count),
+                match output.format {
+                    Format::Sqlite => "NaN, for which SQLite has no number",
+                    _ => "NaN or infinite, for which JSON has no number",
+                }
             ));
         }
         if let (Some(report), Some(path)) = (written, output.path()) {

@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use dframe::sql::parse_schema;
-use dframe::{BadRows, CsvOptions, InputFormat, JsonOptions, Result};
+use dframe::{BadRows, CsvOptions, InputFormat, JsonOptions, Result, SqliteOptions};
 
 use crate::args::some_text;
 
@@ -39,6 +39,12 @@ pub struct ReadingArgs {
     /// What is done about lines of a CSV file with too few or too many fields, and lines that are no JSON
     #[arg(long, value_name = "WHAT", default_value = "error")]
     on_bad_row: OnBadRow,
+    /// Table of an SQLite database that is read, or written to --output [default: the only one; the name of the file]
+    #[arg(long, value_name = "NAME", value_parser = some_text)]
+    pub table: Option<String>,
+    /// Read the result of this query of an SQLite database, in SQLite's own SQL
+    #[arg(long = "query", value_name = "SQL", value_parser = some_text, conflicts_with = "table")]
+    sqlite_query: Option<String>,
 }
 
 /// What is done about a bad row.
@@ -113,6 +119,12 @@ impl ReadingArgs {
             options = options.column_type(name, to);
         }
         Ok(options)
+    }
+
+    /// What of an SQLite database is read.
+    pub fn sqlite(&self) -> SqliteOptions {
+        let (table, query) = (self.table.clone(), self.sqlite_query.clone());
+        SqliteOptions { table, query, temp_dir: None }
     }
 
     fn types(&self) -> Result<Vec<(String, DataType)>> {

@@ -78,7 +78,7 @@ pub use dframe_expr::Closed;
 pub use dframe_expr::aggregate;
 pub use dframe_io as io;
 pub use dframe_io::sink::Format;
-pub use dframe_io::{BadRows, CsvOptions, InputFormat, JsonOptions};
+pub use dframe_io::{BadRows, CsvOptions, InputFormat, JsonOptions, SqliteOptions};
 pub use dframe_plan as plan;
 pub use dframe_runtime as runtime;
 pub use dframe_runtime::tasks;

@@ -22,5 +22,5 @@ pub use dframe_expr::{
     least, len, lit, null, when,
 };
 pub use dframe_io::sink::Format;
-pub use dframe_io::{CsvOptions, JsonOptions};
+pub use dframe_io::{CsvOptions, JsonOptions, SqliteOptions};
 pub use dframe_plan::node::{AsofDirection, JoinKind};

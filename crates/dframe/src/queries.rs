@@ -1,7 +1,7 @@
 //! Queries in SQL, whose tables are files.
 
 use dframe_core::{Error, Result};
-use dframe_io::InputFormat;
+use dframe_io::{InputFormat, SqliteOptions};
 use dframe_sql::{Table, plan_query};
 
 use crate::frame::LazyFrame;
@@ -74,6 +74,7 @@ impl Session {
             InputFormat::Arrow => self.scan_ipc(&table.names),
             InputFormat::Csv => self.scan_csv(&table.names),
             InputFormat::Json => self.scan_ndjson(&table.names),
+            InputFormat::Sqlite => self.scan_sqlite(&table.names, &SqliteOptions::default()),
         }
     }
 }
@@ -89,6 +90,7 @@ pub fn table_format(table: &Table) -> Result<Option<InputFormat>> {
         "read_csv" | "read_csv_auto" => InputFormat::Csv,
         "read_json" | "read_ndjson" | "read_json_auto" | "read_ndjson_auto" => InputFormat::Json,
         "read_arrow" | "read_ipc" => InputFormat::Arrow,
+        "read_sqlite" => InputFormat::Sqlite,
         other => {
             return Err(Error::unsupported(format!(
                 "there is no function '{other}' that gives rows"

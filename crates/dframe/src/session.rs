@@ -15,7 +15,7 @@ use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
 use dframe_io::{
     CsvOptions, CsvSource, CsvSurvey, IpcSource, JsonOptions, JsonSource, JsonSurvey,
-    ParquetSource, SinkOptions,
+    ParquetSource, SinkOptions, SqliteOptions, SqliteSource,
 };
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
@@ -190,6 +190,31 @@ impl Session {
     ) -> Result<Arc<JsonSource>> {
         let paths = paths.into_paths();
         Ok(Arc::new(survey::open(self, |_| JsonSurvey::open(&paths, options))?))
+    }
+
+    /// A frame over a table of an SQLite database: the only one, or the one that `options` name, or the result of a
+    /// query in SQLite's own SQL. The table is looked through at once, to know its types.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// # let folder = tempfile::tempdir()?;
+    /// # let database = folder.path().join("flights.sqlite");
+    /// let session = Session::builder().threads(2).build()?;
+    /// session.scan_parquet(path)?.sink(&database, Format::Sqlite)?;
+    /// let one = SqliteOptions { table: Some("flights".into()), ..SqliteOptions::default() };
+    /// let late = session.scan_sqlite(&*database, &one)?.filter(col("delay").gt(600));
+    /// assert!(late.count()? > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file does not exist, is no database or locked; no table is meant for certain.
+    pub fn scan_sqlite(&self, path: impl IntoPaths, options: &SqliteOptions) -> Result<LazyFrame> {
+        let temp_dir = options.temp_dir.clone().or_else(|| Some(self.shared.temp_dir.clone()));
+        let options = SqliteOptions { temp_dir, ..options.clone() };
+        Ok(self.scan(Arc::new(SqliteSource::open(&path.into_paths(), &options)?)))
     }
 
     /// A frame over any source.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use dframe_core::{Error, Result};
 
 use crate::ipc::is_stream;
-use crate::paths::{self, CSV, Extensions, IPC, JSON, PARQUET};
+use crate::paths::{self, CSV, Extensions, IPC, JSON, PARQUET, SQLITE};
 
 /// A format that files are read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +21,23 @@ pub enum InputFormat {
     Json,
     /// Arrow IPC: files, streams, Feather.
     Arrow,
+    /// A table of an SQLite database.
+    Sqlite,
 }
 
 /// The formats, by the extensions of their files. Of a directory that holds files of several, those of the
 /// first in this list are read.
-const FORMATS: [(&Extensions, InputFormat); 4] = [
+const FORMATS: [(&Extensions, InputFormat); 5] = [
     (&PARQUET, InputFormat::Parquet),
     (&CSV, InputFormat::Csv),
     (&JSON, InputFormat::Json),
     (&IPC, InputFormat::Arrow),
+    (&SQLITE, InputFormat::Sqlite),
 ];
 
 impl InputFormat {
     /// The names of the formats.
-    pub const NAMES: [&str; 5] = ["parquet", "csv", "json", "ndjson", "arrow"];
+    pub const NAMES: [&str; 6] = ["parquet", "csv", "json", "ndjson", "arrow", "sqlite"];
 
     /// The format of files, directories and globs by their extensions; of a file whose name says nothing by
     /// its first bytes, and Parquet if they say nothing, either.
@@ -74,6 +77,9 @@ fn of_head(path: &Path) -> Option<InputFormat> {
     // A pipe would lose what is read of it.
     let mut file = File::open(path).ok().filter(|_| path.is_file())?;
     file.read_exact(&mut head).ok()?;
+    if head.starts_with(b"SQLite f") {
+        return Some(InputFormat::Sqlite);
+    }
     (head.starts_with(b"ARROW1") || head.starts_with(b"\xff\xff\xff\xff") && is_stream(&head))
         .then_some(InputFormat::Arrow)
 }
@@ -93,8 +99,9 @@ impl FromStr for InputFormat {
             "csv" => Ok(Self::Csv),
             "json" | "ndjson" => Ok(Self::Json),
             "arrow" => Ok(Self::Arrow),
+            "sqlite" => Ok(Self::Sqlite),
             _ => Err(Error::invalid_input(format!("'{name}' is not a format that can be read"))
-                .remedy("the formats are parquet, csv, json, ndjson and arrow")),
+                .remedy("the formats are parquet, csv, json, ndjson, arrow and sqlite")),
         }
     }
 }

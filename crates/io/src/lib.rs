@@ -1,8 +1,8 @@
-//! Files to batches and back: the Parquet, CSV, JSON and Arrow IPC sources, and the sinks that write results.
+//! Files to batches and back: the Parquet, CSV, JSON, Arrow IPC and SQLite sources, and the sinks that write results.
 //!
 //! ```text
-//!   paths --open--> ParquetSource, CsvSource, JsonSource, IpcSource (dframe_plan::Source) --fetch, decode--> batches
-//!   batches --> Sink (table, csv, json, markdown, parquet, arrow) --> file or standard output
+//!   paths --open--> ParquetSource, CsvSource, JsonSource, IpcSource, SqliteSource (dframe_plan::Source) --fetch, decode--> batches
+//!   batches --> Sink (table, csv, json, markdown, parquet, arrow, sqlite) --> file or standard output
 //! ```
 //!
 //! This crate starts no thread and knows no operator: whoever scans decides where a fetch waits and
@@ -18,6 +18,7 @@ pub mod parquet;
 mod partitioning;
 mod paths;
 pub mod sink;
+pub mod sqlite;
 mod text;
 mod unify;
 mod widen;
@@ -31,4 +32,5 @@ pub use sink::{
     Compression, FolderOptions, Format, Sink, SinkOptions, SinkReport, TableOptions, Target,
     create_sink, is_broken_pipe, type_name,
 };
+pub use sqlite::{SqliteOptions, SqliteSource};
 pub use text::{BadRows, Survey};

@@ -33,6 +33,9 @@ pub(crate) const JSON: Extensions = Extensions {
 pub(crate) const IPC: Extensions =
     Extensions { what: "arrow", names: &["arrow", "arrows", "ipc", "feather"], packed: &[] };
 
+pub(crate) const SQLITE: Extensions =
+    Extensions { what: "SQLite", names: &["sqlite", "sqlite3", "db"], packed: &[] };
+
 impl Extensions {
     /// Whether a file is called like this.
     pub(crate) fn fit(&self, path: &Path) -> bool {

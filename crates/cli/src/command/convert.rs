@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use dframe::io::Compression;
-use dframe::{Error, Result};
+use dframe::{Error, Format, Result};
 
 use crate::args::{InputArgs, OutputArgs, RunArgs};
 use crate::query::{Context, Query};
@@ -55,7 +55,7 @@ impl Convert {
             return Ok(());
         }
         match self.output.resolve()?.format {
-            format if format.is_binary() => Ok(()),
+            format if format.is_binary() && format != Format::Sqlite => Ok(()),
             format => {
                 let message = format!("--compression is for parquet and arrow, not for {format}");
                 Err(Error::invalid_input(message).remedy("leave it out"))

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use clap_complete::engine::CompletionCandidate;
-use dframe::io::{CsvSurvey, JsonSurvey};
+use dframe::io::{CsvSurvey, JsonSurvey, SqliteSource};
 use dframe::prelude::{Session, col};
 use dframe::{InputFormat, Result};
 
@@ -125,6 +125,7 @@ fn columns(paths: &[String], reading: &ReadingArgs) -> Result<Vec<String>> {
     let frame = match reading.format(paths)? {
         InputFormat::Parquet => session.scan_parquet(paths)?,
         InputFormat::Arrow => session.scan_ipc(paths)?,
+        InputFormat::Sqlite => return SqliteSource::column_names(paths, &reading.sqlite()),
         InputFormat::Csv => return CsvSurvey::column_names(paths, &reading.csv()?),
         InputFormat::Json => return JsonSurvey::leading_names(paths, &reading.json()?),
     };

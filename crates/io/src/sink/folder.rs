@@ -73,6 +73,10 @@ impl FolderSink {
         options: &SinkOptions,
         folder: &FolderOptions,
     ) -> Result<Self> {
+        if format == Format::Sqlite {
+            return Err(Error::unsupported("a folder has no files of the format sqlite")
+                .remedy("choose another format with -f, such as parquet"));
+        }
         let by = folder.partition_by.iter().map(|name| resolve_name(&schema, name));
         let by = by.collect::<Result<Vec<usize>>>()?;
         let kept: Vec<usize> = (0..schema.fields().len()).filter(|i| !by.contains(i)).collect();

@@ -14,6 +14,7 @@ mod json;
 mod output;
 mod pending;
 mod separated;
+mod sqlite;
 mod table;
 mod text;
 
@@ -53,7 +54,7 @@ pub struct SinkReport {
     pub rows: u64,
     /// The bytes written.
     pub bytes: u64,
-    /// The values that the format has no number for, and that are NULL therefore: NaN and infinities in JSON.
+    /// The values that the format has no number for, and that are NULL therefore: NaN and infinities in JSON, NaN in SQLite.
     pub not_numbers: u64,
     /// The files written, standard output being one.
     pub files: u64,
@@ -90,10 +91,12 @@ pub enum Format {
     Arrow,
     /// An Apache Arrow IPC stream, which can be read while it is written.
     ArrowStream,
+    /// A table of an SQLite database of its own. NaN is NULL, which SQLite has no number for.
+    Sqlite,
 }
 
 impl Format {
-    const NAMES: [(&'static str, Format); 9] = [
+    const NAMES: [(&'static str, Format); 10] = [
         ("table", Format::Table),
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
@@ -103,6 +106,7 @@ impl Format {
         ("parquet", Format::Parquet),
         ("arrow", Format::Arrow),
         ("arrow-stream", Format::ArrowStream),
+        ("sqlite", Format::Sqlite),
     ];
 
     /// The format that a file's extension stands for.
@@ -117,6 +121,7 @@ impl Format {
             "parquet" | "parq" => Self::Parquet,
             "arrow" | "ipc" | "feather" => Self::Arrow,
             "arrows" => Self::ArrowStream,
+            "sqlite" | "sqlite3" | "db" => Self::Sqlite,
             "txt" => Self::Table,
             _ => return None,
         })
@@ -134,12 +139,13 @@ impl Format {
             Self::Ndjson => "ndjson",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
+            Self::Sqlite => "sqlite",
         }
     }
 
     /// Whether the output is for programs only, so that a terminal should not receive it.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream)
+        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream | Self::Sqlite)
     }
 }
 
@@ -197,6 +203,8 @@ pub struct SinkOptions {
     /// The memory limit that a Parquet row group in the making counts towards; one that the limit
     /// refuses is written early.
     pub budget: Option<Budget>,
+    /// The table of an SQLite database; called as the file is by default.
+    pub table_name: Option<String>,
 }
 
 impl Default for SinkOptions {
@@ -207,6 +215,7 @@ impl Default for SinkOptions {
             row_group_bytes: 32 << 20,
             row_group_rows: 1 << 20,
             budget: None,
+            table_name: None,
         }
     }
 }
@@ -224,6 +233,9 @@ pub fn create_sink(
     match target {
         Target::Folder(path, folder) => {
             Ok(Box::new(FolderSink::new(&path, format, schema, options, &folder)?))
+        }
+        Target::File(path) if format == Format::Sqlite => {
+            Ok(Box::new(sqlite::SqliteSink::new(&path, schema, options)?))
         }
         target => create_file_sink(Output::open(target)?, format, schema, options),
     }
@@ -247,6 +259,10 @@ fn create_file_sink(
         Format::Parquet => Box::new(binary::ParquetSink::new(output, schema, options)?),
         Format::Arrow => Box::new(binary::ArrowSink::file(output, schema, options)?),
         Format::ArrowStream => Box::new(binary::ArrowSink::stream(output, schema, options)?),
+        Format::Sqlite => {
+            return Err(Error::unsupported("an SQLite database is one file of its own")
+                .remedy("name a file with -o, such as out.sqlite"));
+        }
     })
 }
 

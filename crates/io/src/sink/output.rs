@@ -103,7 +103,7 @@ fn is_special(path: &Path) -> bool {
 }
 
 /// Creates a hidden file in the folder of `path`, with the permissions of a usual file.
-fn create_beside(path: &Path) -> std::io::Result<NamedTempFile> {
+pub(super) fn create_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path.is_dir() || name.is_empty() {
@@ -116,7 +116,7 @@ fn create_beside(path: &Path) -> std::io::Result<NamedTempFile> {
         .tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
-fn failed(error: std::io::Error, path: &Path) -> Error {
+pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {
     let error = Error::io("cannot write the file", error).file(path);
     error.remedy("check that its folder exists, may be written, and has room")
 }

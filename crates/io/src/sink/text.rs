@@ -43,7 +43,11 @@ impl<'a> Column<'a> {
         columns.map(|(array, field)| Self::new(array.as_ref(), field, json)).collect()
     }
 
-    fn new(array: &'a dyn Array, field: &'a FieldRef, json: &'a EncoderOptions) -> Result<Self> {
+    pub(super) fn new(
+        array: &'a dyn Array,
+        field: &'a FieldRef,
+        json: &'a EncoderOptions,
+    ) -> Result<Self> {
         Ok(match array.data_type() {
             data_type if data_type.is_nested() => {
                 Self::Nested(array, make_encoder(field, array, json)?)
