@@ -26,6 +26,7 @@ mod sort_key;
 mod value;
 mod walk;
 pub mod window;
+mod words;
 
 pub use bind::{bind, bind_predicate};
 pub use bound::BoundExpr;
@@ -45,3 +46,4 @@ pub use simplify::simplify;
 pub use sort_key::SortKey;
 pub use value::{Value, plain, plain_type, true_only};
 pub use walk::{conjunction, split_conjunction};
+pub use words::{float_of_word, has_order_words, order_words};

@@ -8,12 +8,14 @@
 //!
 //! It says from which column on bits are missing. What is sorted by them is not known here.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{SortOptions, cast};
-use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Decimal128Type};
 use dframe_core::Result;
-use dframe_expr::plain;
+use dframe_expr::{has_order_words, order_words, plain};
 
 use super::gather::{OneDictionary, value_bytes};
 
@@ -271,21 +273,12 @@ fn ranks(one: &OneDictionary) -> Vec<Numbers> {
     one.codes.iter().map(slice).collect()
 }
 
-const SIGN: u64 = 1 << 63;
-
 /// The values as numbers; `None` if the type has no such order, or too many bits.
 fn as_numbers(column: &ArrayRef) -> Result<Option<Numbers>> {
     let nulls = column.logical_nulls();
-    let values: Vec<u64> = match column.data_type() {
-        DataType::Boolean => column.as_boolean().values().iter().map(u64::from).collect(),
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
-            cast(column, &DataType::UInt64)?.as_primitive::<UInt64Type>().values().to_vec()
-        }
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-            let floats = cast(column, &DataType::Float64)?;
-            floats.as_primitive::<Float64Type>().values().iter().map(|v| float_number(*v)).collect()
-        }
-        DataType::Decimal128(_, _) => {
+    let narrow = match column.data_type() {
+        DataType::Float16 => cast(column, &DataType::Float32)?,
+        DataType::Decimal128(..) => {
             let values = column.as_primitive::<Decimal128Type>().values();
             // What is behind a NULL may be anything.
             let valid = |row: usize| nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
@@ -293,39 +286,14 @@ fn as_numbers(column: &ArrayRef) -> Result<Option<Numbers>> {
             if !values.iter().enumerate().all(fits) {
                 return Ok(None);
             }
-            values.iter().map(|value| *value as u64 ^ SIGN).collect()
+            Arc::new(Int64Array::from_iter_values(values.iter().map(|value| *value as i64)))
         }
-        other if is_integral(other) => {
-            // Dates and times of 32 bits are cast by way of their integers.
-            let narrow = match other.primitive_width() {
-                Some(4) => cast(column, &DataType::Int32)?,
-                _ => column.clone(),
-            };
-            let wide = cast(&narrow, &DataType::Int64)?;
-            wide.as_primitive::<Int64Type>().values().iter().map(|v| *v as u64 ^ SIGN).collect()
-        }
+        other if has_order_words(other) => column.clone(),
         _ => return Ok(None),
     };
+    let mut values = Vec::with_capacity(narrow.len());
+    order_words(&narrow, &mut values)?;
     Ok(Some(Numbers { values, nulls }))
-}
-
-fn is_integral(data_type: &DataType) -> bool {
-    data_type.is_signed_integer()
-        || matches!(
-            data_type,
-            DataType::Date32
-                | DataType::Date64
-                | DataType::Time32(_)
-                | DataType::Time64(_)
-                | DataType::Timestamp(_, _)
-                | DataType::Duration(_)
-        )
-}
-
-/// A float as a number in the same order.
-fn float_number(value: f64) -> u64 {
-    let bits = value.to_bits();
-    if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
 /// The bits that a number up to `largest` needs.

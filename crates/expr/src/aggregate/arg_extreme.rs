@@ -13,10 +13,10 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, UInt64Type};
 use dframe_core::Result;
 
-use super::gather::{Word, is_narrow};
 use super::groups::Groups;
 use super::pick::Winners;
 use super::{Accumulator, AggregateSignature, GroupedRows, Positions};
+use crate::words::{Word, has_order_words};
 
 /// The value of the row with the least or the greatest key.
 pub(super) struct ArgExtreme {
@@ -32,7 +32,7 @@ pub(super) fn arg_extreme(value: &DataType, key: &DataType) -> Option<AggregateS
         Field::new("key", DataType::UInt64, true),
         Field::new("position", DataType::UInt64, true),
     ];
-    is_narrow(key).then(|| AggregateSignature {
+    has_order_words(key).then(|| AggregateSignature {
         arg_types: vec![value.clone(), key.clone()],
         state_fields,
         return_type: value.clone(),

@@ -8,6 +8,7 @@
 //! order of rows nor that of merges can change the result. P. Flajolet et al., "HyperLogLog" (2007); the estimate is
 //! that of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), which needs no tables.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BinaryBuilder, Int64Array};
@@ -15,9 +16,10 @@ use arrow::datatypes::{DataType, Field};
 use dframe_core::{Error, Result};
 use foldhash::fast::FixedState;
 
-use super::gather::each_hash;
+use super::gather::extend_bytes;
 use super::groups::Groups;
 use super::{Accumulator, GroupedRows};
+use crate::words::{Repr, Word, repr};
 
 /// Bits of the hash that choose a register.
 const BITS: u32 = 12;
@@ -223,6 +225,39 @@ impl Accumulator for DistinctSketches {
     fn memory(&self) -> usize {
         self.groups.capacity() * size_of::<Sketch>() + self.bytes
     }
+}
+
+/// Whether a sketch takes values of `data_type`.
+pub(super) fn hashes(data_type: &DataType) -> bool {
+    *data_type == DataType::Null || repr(data_type).is_some()
+}
+
+/// Calls `f` with each row and the hash of its value; equal values have equal hashes, whatever their type's width.
+fn each_hash(
+    array: &ArrayRef,
+    hasher: &impl BuildHasher,
+    mut f: impl FnMut(usize, u64),
+) -> Result<()> {
+    match repr(array.data_type()) {
+        Some(Repr::Narrow) => {
+            let mut words: Vec<u64> = Vec::with_capacity(array.len());
+            u64::extend(&mut words, array)?;
+            words.iter().enumerate().for_each(|(row, word)| f(row, hasher.hash_one(word)));
+        }
+        Some(Repr::Wide) => {
+            let mut words: Vec<u128> = Vec::with_capacity(array.len());
+            u128::extend(&mut words, array)?;
+            words.iter().enumerate().for_each(|(row, word)| f(row, hasher.hash_one(word)));
+        }
+        Some(Repr::Bytes) => {
+            let mut values = Vec::with_capacity(array.len());
+            extend_bytes(array, 0..array.len(), &mut values);
+            values.iter().enumerate().for_each(|(row, value)| f(row, hasher.hash_one(value)));
+        }
+        // All are NULL.
+        None => {}
+    }
+    Ok(())
 }
 
 #[cfg(test)]

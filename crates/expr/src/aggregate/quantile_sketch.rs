@@ -18,9 +18,9 @@ use dframe_core::{Error, Result};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::gather::{float_of_word, float_word};
 use super::groups::Groups;
 use super::{Accumulator, GroupedRows};
+use crate::words::{float_of_word, float_word};
 
 /// The bits of a float that are cut off.
 const CUT_BITS: u32 = 44;

@@ -14,9 +14,10 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field};
 use dframe_core::Result;
 
-use super::gather::{Word, is_narrow, list_offsets, wanted_rows};
+use super::gather::{list_offsets, wanted_rows};
 use super::groups::Groups;
 use super::{Accumulator, AggregateSignature, GroupedRows};
+use crate::words::{Word, has_order_words};
 
 /// So many values are kept side by side.
 const VALUES_MAX: usize = 16;
@@ -36,7 +37,7 @@ pub(super) struct TopValues {
 /// too wide.
 pub(super) fn top_values(arg: &DataType, constants: &[ArrayRef]) -> Option<AggregateSignature> {
     let [wanted] = constants else { return None };
-    if !is_narrow(arg) || wanted_rows(wanted).ok()? > VALUES_MAX {
+    if !has_order_words(arg) || wanted_rows(wanted).ok()? > VALUES_MAX {
         return None;
     }
     let list = DataType::List(Arc::new(Field::new_list_field(arg.clone(), true)));

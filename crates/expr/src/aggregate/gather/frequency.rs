@@ -16,8 +16,8 @@ use super::store::Lists;
 use super::values::{
     ByteValues, Values, WordValues, byte_array, each_group, extend_bytes, word_array,
 };
-use super::words::{Repr, Word, repr};
 use super::{InOrder, Passes};
+use crate::words::{Repr, Word, repr};
 
 /// What is wanted of the counts.
 #[derive(Clone, Copy, Debug, PartialEq)]

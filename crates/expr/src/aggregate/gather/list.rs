@@ -19,8 +19,8 @@ use dframe_core::{Error, Result};
 
 use super::InOrder;
 use super::store::{Lists, list_offsets};
-use super::words::{Repr, Word, canonical, repr};
 use crate::aggregate::{AggregateFunction, CallOptions};
+use crate::words::{Repr, Word, canonical, repr};
 
 /// Values of a group in order: all of them, or the first few.
 #[derive(Clone, Debug)]

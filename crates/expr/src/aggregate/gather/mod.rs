@@ -17,7 +17,6 @@ mod quantile;
 mod select;
 mod store;
 mod values;
-mod words;
 
 use std::sync::Arc;
 
@@ -34,12 +33,12 @@ pub(super) use self::list::wanted_rows;
 use self::quantile::Quantiles;
 pub(super) use self::store::list_offsets;
 use self::store::{Lists, Store};
-use self::words::{Repr, repr};
-pub(super) use self::words::{Word, each_hash, float_of_word, float_word, hashes};
+pub(super) use self::values::extend_bytes;
 use super::groups::Groups;
 use super::{
     Accumulator, AggregateFunction, AggregateSignature, CallOptions, GroupedRows, Positions,
 };
+use crate::words::{Repr, repr};
 
 /// A function that gathers, for arguments of certain types.
 #[derive(Clone, Debug)]
@@ -104,11 +103,6 @@ pub trait InOrder: Send {
 
     /// The result, one row.
     fn finish(self: Box<Self>) -> Result<ArrayRef>;
-}
-
-/// Whether values of `data_type` are compared as words of 64 bits.
-pub(super) fn is_narrow(data_type: &DataType) -> bool {
-    repr(data_type) == Some(Repr::Narrow)
 }
 
 impl Gather {

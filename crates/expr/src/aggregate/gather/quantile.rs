@@ -21,7 +21,7 @@ use super::store::Lists;
 use super::values::{
     ByteValues, Values, WordValues, byte_array, each_group, extend_bytes, word_array,
 };
-use super::words::{Repr, Word, repr};
+use crate::words::{Repr, Word, repr};
 
 /// One or several quantiles of a column.
 #[derive(Clone, Debug, PartialEq)]

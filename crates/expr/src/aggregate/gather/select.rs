@@ -16,7 +16,7 @@ use dframe_core::{Error, Result};
 
 use super::Passes;
 use super::quantile::Quantiles;
-use super::words::Word;
+use crate::words::Word;
 
 /// So many values are kept rather than counted once more.
 const KEPT_MAX: u64 = 256 * 1024;

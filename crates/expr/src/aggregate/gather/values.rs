@@ -7,8 +7,8 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use dframe_core::Result;
 
-use super::words::Word;
 use crate::aggregate::min_max_bytes;
+use crate::words::Word;
 
 /// Gathered values, none of them NULL, that can be compared and made into arrays again.
 pub(super) trait Values {
@@ -93,7 +93,7 @@ pub(super) fn byte_array(
 }
 
 /// Appends the bytes of some rows of text or binary.
-pub(super) fn extend_bytes<'a>(
+pub(in crate::aggregate) fn extend_bytes<'a>(
     array: &'a ArrayRef,
     rows: Range<usize>,
     values: &mut Vec<&'a [u8]>,

@@ -10,12 +10,11 @@ use arrow::array::{Array, ArrayData, ArrayRef, BooleanArray, make_array};
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::{ArrowNativeType, DataType};
 use dframe_core::{Error, Result};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// How the values of a type are compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Repr {
+pub(crate) enum Repr {
     /// As [`u64`].
     Narrow,
     /// As [`u128`].
@@ -25,7 +24,7 @@ pub(super) enum Repr {
 }
 
 /// How values of `data_type` are compared; `None` if they have no order here.
-pub(super) fn repr(data_type: &DataType) -> Option<Repr> {
+pub(crate) fn repr(data_type: &DataType) -> Option<Repr> {
     use DataType::{Binary, BinaryView, FixedSizeBinary, LargeBinary, LargeUtf8, Utf8, Utf8View};
     match data_type {
         Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) => {
@@ -39,7 +38,7 @@ pub(super) fn repr(data_type: &DataType) -> Option<Repr> {
 }
 
 /// Floats with one zero and one NaN; other columns as they are.
-pub(super) fn canonical(array: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn canonical(array: &ArrayRef) -> Result<ArrayRef> {
     if !matches!(array.data_type(), DataType::Float32 | DataType::Float64) {
         return Ok(array.clone());
     }
@@ -49,9 +48,7 @@ pub(super) fn canonical(array: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// A number whose order is that of the value it stands for.
-pub(in crate::aggregate) trait Word:
-    Copy + Ord + Send + std::hash::Hash + 'static
-{
+pub(crate) trait Word: Copy + Ord + Send + std::hash::Hash + 'static {
     /// The digits of 16 bits.
     const DIGITS: u32;
 
@@ -201,47 +198,28 @@ fn build<W: Copy, T: ArrowNativeType>(
     Ok(make_array(data.add_buffer(Buffer::from_vec(values)).build()?))
 }
 
+/// Whether [`order_words`] takes values of `data_type`.
+pub fn has_order_words(data_type: &DataType) -> bool {
+    repr(data_type) == Some(Repr::Narrow)
+}
+
+/// Appends a number for each value of a plain array of a type of at most 64 bits, in the order of the values; for
+/// NULLs, anything. The distance of two integers is that of their numbers.
+///
+/// # Errors
+/// An internal one if [`has_order_words`] says no.
+pub fn order_words(array: &ArrayRef, words: &mut Vec<u64>) -> Result<()> {
+    u64::extend(words, array)
+}
+
 /// A float as a word.
-pub(in crate::aggregate) fn float_word(value: f64) -> u64 {
+pub(crate) fn float_word(value: f64) -> u64 {
     float(value)
 }
 
-/// The float that a word is.
-pub(in crate::aggregate) fn float_of_word(word: u64) -> f64 {
+/// The float that a word of [`order_words`] is.
+pub fn float_of_word(word: u64) -> f64 {
     unfloat(word)
-}
-
-/// Whether [`each_hash`] takes values of `data_type`.
-pub(in crate::aggregate) fn hashes(data_type: &DataType) -> bool {
-    *data_type == DataType::Null || repr(data_type).is_some()
-}
-
-/// Calls `f` with each row and the hash of its value; equal values have equal hashes, whatever their type's width.
-pub(in crate::aggregate) fn each_hash(
-    array: &ArrayRef,
-    hasher: &impl BuildHasher,
-    mut f: impl FnMut(usize, u64),
-) -> Result<()> {
-    match repr(array.data_type()) {
-        Some(Repr::Narrow) => {
-            let mut words: Vec<u64> = Vec::with_capacity(array.len());
-            u64::extend(&mut words, array)?;
-            words.iter().enumerate().for_each(|(row, word)| f(row, hasher.hash_one(word)));
-        }
-        Some(Repr::Wide) => {
-            let mut words: Vec<u128> = Vec::with_capacity(array.len());
-            u128::extend(&mut words, array)?;
-            words.iter().enumerate().for_each(|(row, word)| f(row, hasher.hash_one(word)));
-        }
-        Some(Repr::Bytes) => {
-            let mut values = Vec::with_capacity(array.len());
-            super::values::extend_bytes(array, 0..array.len(), &mut values);
-            values.iter().enumerate().for_each(|(row, value)| f(row, hasher.hash_one(value)));
-        }
-        // All are NULL.
-        None => {}
-    }
-    Ok(())
 }
 
 fn signed(value: i64) -> u64 {
