@@ -10,12 +10,12 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use dframe_core::{Error, Result};
+use dframe_core::{Error, Reservation, Result};
 use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 
 use super::combine::is_uncut;
 use super::large::LargeGroups;
-use super::partial::{TAG_RAW, TAG_STATES, hold};
+use super::partial::{TAG_RAW, TAG_RESULTS, TAG_STATES, hold};
 use super::radix::{Radix, UNCUT};
 use super::scatter::scatter;
 use super::spec::{Emit, GroupSpec};
@@ -55,6 +55,9 @@ pub(crate) fn finish_all(
     context: &TaskContext,
 ) -> Result<Chunk> {
     let parts = chunk.into_parts();
+    if parts.iter().all(|part| part.tag() == TAG_RESULTS) {
+        return Ok(Chunk::new(parts));
+    }
     let mut output = Vec::new();
     let finish = Finish { spec, context };
     let radix = Radix::first(spec.buckets);
@@ -105,7 +108,8 @@ impl Finish<'_> {
                 return self.buckets(&next.0, next.1, output);
             }
         }
-        self.emit(state, held, output)
+        output.extend(results(state, self.spec, held, self.context)?);
+        Ok(())
     }
 
     /// Values that were gathered are there twice while they become results.
@@ -138,33 +142,6 @@ impl Finish<'_> {
             TAG_RAW => state.update(&self.spec.split_raw(batch)?),
             _ => state.merge(batch),
         }
-    }
-
-    fn emit(
-        &self,
-        state: GroupState,
-        mut held: dframe_core::Reservation,
-        output: &mut Vec<Arc<Part>>,
-    ) -> Result<()> {
-        let columns = state.into_output()?;
-        let rows = match self.spec.gathers() {
-            true => (OUTPUT_BYTES / (columns.bytes() / columns.len().max(1)).max(1)).max(1),
-            false => OUTPUT_ROWS,
-        };
-        let rows = rows.min(OUTPUT_ROWS);
-        let mut start = 0;
-        let mut batches = Vec::new();
-        while start < columns.len() {
-            let end = (start + rows).min(columns.len());
-            batches.push((0, columns.batch(start..end)?));
-            start = end;
-        }
-        if !batches.is_empty() {
-            let schema = columns.schema().clone();
-            drop(columns);
-            output.push(keep(0, schema, batches, &mut held, self.context)?);
-        }
-        Ok(())
     }
 
     /// Writes the states so far and the batches not yet read, cut by the next bits.
@@ -219,6 +196,31 @@ impl Finish<'_> {
     ) -> Result<()> {
         (0..radix.buckets()).try_for_each(|bucket| self.bucket(parts, bucket, radix, output))
     }
+}
+
+/// What comes out of all groups of `state`, if there are any.
+pub(super) fn results(
+    state: GroupState,
+    spec: &GroupSpec,
+    mut held: Reservation,
+    context: &TaskContext,
+) -> Result<Option<Arc<Part>>> {
+    let columns = state.into_output()?;
+    let rows = match spec.gathers() {
+        true => (OUTPUT_BYTES / (columns.bytes() / columns.len().max(1)).max(1)).max(1),
+        false => OUTPUT_ROWS,
+    };
+    let mut batches = Vec::new();
+    for start in (0..columns.len()).step_by(rows.min(OUTPUT_ROWS)) {
+        let end = (start + rows.min(OUTPUT_ROWS)).min(columns.len());
+        batches.push((0, columns.batch(start..end)?));
+    }
+    let schema = columns.schema().clone();
+    drop(columns);
+    if batches.is_empty() {
+        return Ok(None);
+    }
+    keep(TAG_RESULTS, schema, batches, &mut held, context).map(Some)
 }
 
 /// The rows of a bucket that no task has aggregated, because most of them are groups of their own.

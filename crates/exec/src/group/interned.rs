@@ -8,9 +8,10 @@
 //! A dictionary-encoded column costs one table look-up per row: its entries are interned once per
 //! dictionary, when a row first uses them. Entries that no row uses never get an id, so ids are groups.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Int32Type};
 use dframe_core::Result;
 use dframe_expr::plain;
@@ -24,7 +25,14 @@ pub(crate) struct Interned {
     interner: Interner,
     /// The dictionary seen last, and the id of each of its entries (`UNKNOWN` until a row uses it).
     dictionary: Option<(ArrayRef, Vec<u32>)>,
+    /// The texts, once they were asked for as a dictionary.
+    texts: OnceLock<ArrayRef>,
 }
+
+/// Ids whose texts come out as a dictionary, at most.
+const FEW: usize = 16 * 1024;
+/// Texts are few if there are so many times as many rows.
+const FEW_SHARE: usize = 4;
 
 /// The entry of a dictionary that no row has used yet; also a row that is NULL, until NULL has an id.
 const UNKNOWN: u32 = u32::MAX;
@@ -38,7 +46,7 @@ impl Interned {
             }
             DataType::Dictionary(..) => self.encode(&plain(array)?, ids),
             DataType::Utf8 => {
-                self.encode_text(array, ids);
+                self.interner.intern_texts(array.as_string(), ids);
                 Ok(())
             }
             DataType::Null => {
@@ -54,10 +62,39 @@ impl Interned {
         }
     }
 
-    /// The values of these ids, as an array of `data_type`.
+    /// The values of these ids, as an array of `data_type`; as codes of a dictionary if texts are few.
     pub(crate) fn decode(&self, codes: &[u64], data_type: &DataType) -> Result<ArrayRef> {
+        if *data_type == DataType::Utf8 && self.len() <= FEW.min(codes.len() / FEW_SHARE) {
+            return self.decode_codes(codes);
+        }
         let values: Vec<_> = codes.iter().map(|code| self.interner.get(*code as u32)).collect();
         array_of(data_type, &values)
+    }
+
+    fn decode_codes(&self, codes: &[u64]) -> Result<ArrayRef> {
+        let keys = codes.iter().map(|code| *code as i32).collect();
+        let valid = |null: u32| codes.iter().map(move |code| *code != u64::from(null)).collect();
+        let nulls = self.interner.null_id().map(valid);
+        let nulls = nulls.filter(|nulls: &NullBuffer| nulls.null_count() > 0);
+        Ok(Arc::new(DictionaryArray::try_new(Int32Array::new(keys, nulls), self.texts()?)?))
+    }
+
+    /// The text of each id, empty for NULL: the same array as long as no id is added.
+    fn texts(&self) -> Result<ArrayRef> {
+        if let Some(texts) = self.texts.get().filter(|texts| texts.len() == self.len()) {
+            return Ok(texts.clone());
+        }
+        let text = |id: u32| self.interner.get(id).or(Some(&[]));
+        let texts: Vec<_> = (0..self.len() as u32).map(text).collect();
+        let texts = array_of(&DataType::Utf8, &texts)?;
+        // Texts of fewer ids may be there already; they are not in the way.
+        let _ = self.texts.set(texts.clone());
+        Ok(texts)
+    }
+
+    /// The hash of each id's value, for so many of them that each is asked for more than once.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        (0..self.len() as u32).map(|id| self.hash(id)).collect()
     }
 
     /// The hash of the value of an id.
@@ -74,15 +111,6 @@ impl Interned {
     pub(crate) fn memory(&self) -> usize {
         let entries = self.dictionary.as_ref().map_or(0, |(_, ids)| ids.capacity() * 4);
         self.interner.memory() + entries
-    }
-
-    /// Plain text, without a call through a pointer per row.
-    fn encode_text(&mut self, array: &ArrayRef, ids: &mut Vec<u32>) {
-        let array = array.as_string::<i32>();
-        ids.extend((0..array.len()).map(|row| match array.is_null(row) {
-            true => self.interner.intern_null(),
-            false => self.interner.intern(array.value(row).as_bytes()),
-        }));
     }
 
     fn encode_dictionary(&mut self, array: &ArrayRef, ids: &mut Vec<u32>) -> Result<()> {

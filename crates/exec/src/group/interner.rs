@@ -8,6 +8,7 @@
 //! Ids are given in order of first appearance, NULL included. Not shared between tasks: ids mean nothing
 //! elsewhere; hashes do.
 
+use arrow::array::{Array, StringArray};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
@@ -38,6 +39,21 @@ impl Interner {
         }
     }
 
+    /// Appends the id of each value of `texts` to `ids`.
+    pub(crate) fn intern_texts(&mut self, texts: &StringArray, ids: &mut Vec<u32>) {
+        let text = |row: usize| texts.is_valid(row).then(|| texts.value(row).as_bytes());
+        let (before, mut missed) = (ids.len(), Vec::new());
+        let keys = (0..texts.len()).map(|row| text(row).and_then(Packed::short));
+        let keys: Vec<Packed> = keys.map(|key| key.unwrap_or(Packed::NOWHERE)).collect();
+        self.keys.find(&keys, ids, &mut missed);
+        for row in missed.into_iter().map(|row| row as usize) {
+            ids[before + row] = match text(row) {
+                Some(value) => self.intern(value),
+                None => self.intern_null(),
+            };
+        }
+    }
+
     fn intern_long(&mut self, value: &[u8]) -> u32 {
         let hash = hash_bytes(value);
         let Self { keys, long, bytes, .. } = self;
@@ -55,6 +71,11 @@ impl Interner {
     pub(crate) fn intern_null(&mut self) -> u32 {
         let Self { keys, null, .. } = self;
         *null.get_or_insert_with(|| keys.push_aside(Packed::default()))
+    }
+
+    /// The id of NULL, if it has one.
+    pub(crate) fn null_id(&self) -> Option<u32> {
+        self.null
     }
 
     /// The bytes of `id`; `None` for NULL.
@@ -96,6 +117,9 @@ const LONG: u8 = u8::MAX;
 const PLACE: usize = 8;
 
 impl Packed {
+    /// What is in no table.
+    const NOWHERE: Self = Self([LONG; SHORT_MAX + 1]);
+
     #[inline]
     fn short(value: &[u8]) -> Option<Self> {
         let length = value.len();

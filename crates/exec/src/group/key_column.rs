@@ -123,6 +123,14 @@ impl KeyColumn {
         }
     }
 
+    /// The hash of each code from 0 on, if codes are dense and fewer than `rows`.
+    pub(crate) fn hashes_of_codes(&self, rows: usize) -> Option<Vec<u64>> {
+        match &self.coding {
+            Coding::Interned(interned) if interned.len() < rows => Some(interned.hashes()),
+            _ => None,
+        }
+    }
+
     /// The hash of the value with this code.
     pub(crate) fn hash(&self, code: u64, is_null: bool) -> u64 {
         match &self.coding {

@@ -13,6 +13,7 @@
 mod byte_values;
 mod combine;
 mod finish;
+mod in_order;
 mod interned;
 mod interner;
 mod key_column;
@@ -40,3 +41,4 @@ pub(crate) use radix::Radix;
 pub(crate) use scatter::{SCATTER_ROW_BYTES, scatter};
 pub(crate) use spec::{Call, CallInput, Emit, GroupSpec};
 pub(crate) use stages::{Combine, FinishDivisions, FinishGroups};
+pub(crate) use table::GroupTable;

@@ -39,6 +39,8 @@ pub(crate) fn combine(before: u64, next: u64) -> u64 {
 
 const FREE: u32 = u32::MAX;
 const SLOTS_MIN: usize = 1024;
+/// Keys that are looked for at a time.
+const TOGETHER: usize = 128;
 
 /// A group, and the hash of its key: keys of other groups are told apart without looking at them, and the
 /// table grows without that.
@@ -70,8 +72,44 @@ impl<K: PackedKey> PackedTable<K> {
     /// Appends the group of each key to `groups`. A key not seen before gets the next group, and its place
     /// is appended to `new_rows`.
     pub(crate) fn assign(&mut self, keys: &[K], groups: &mut Vec<u32>, new_rows: &mut Vec<u32>) {
-        let of_key = |(row, key): (usize, &K)| self.group_of(*key, || new_rows.push(row as u32));
-        groups.extend(keys.iter().enumerate().map(of_key));
+        let mut missed = Vec::with_capacity(TOGETHER);
+        for start in (0..keys.len()).step_by(TOGETHER) {
+            let some = &keys[start..keys.len().min(start + TOGETHER)];
+            let before = groups.len();
+            self.find(some, groups, &mut missed);
+            for row in missed.drain(..).map(|row| row as usize) {
+                let new = || new_rows.push((start + row) as u32);
+                groups[before + row] = self.group_of(some[row], new);
+            }
+        }
+    }
+
+    /// Appends to `groups` what is at the first place where each key may be, and to `missed` the numbers of keys for
+    /// which that is not their group. Without a branch, so that the processor waits for many places at a time.
+    pub(crate) fn find(&self, keys: &[K], groups: &mut Vec<u32>, missed: &mut Vec<u32>) {
+        if self.keys.is_empty() || self.slots.is_empty() {
+            groups.resize(groups.len() + keys.len(), FREE);
+            missed.extend(0..keys.len() as u32);
+            return;
+        }
+        let (mask, last) = (self.slots.len() - 1, self.keys.len() as u32 - 1);
+        for (part, keys) in keys.chunks(TOGETHER).enumerate() {
+            let mut places = [(0, Slot { hash: 0, group: FREE }); TOGETHER];
+            for (place, key) in places.iter_mut().zip(keys) {
+                let hash = key.hash() as u32;
+                *place = (hash, self.slots[hash as usize & mask]);
+            }
+            let (mut rows, mut count) = ([0; TOGETHER], 0);
+            for (row, ((hash, slot), key)) in places.iter().zip(keys).enumerate() {
+                let group = slot.group.min(last);
+                let same = self.keys[group as usize] == *key;
+                let found = same & (slot.hash == *hash) & (slot.group == group);
+                rows[count] = (part * TOGETHER + row) as u32;
+                count += usize::from(!found);
+                groups.push(group);
+            }
+            missed.extend_from_slice(&rows[..count]);
+        }
     }
 
     /// The group of one key; `on_new` is called if the key was not seen before.

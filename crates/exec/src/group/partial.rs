@@ -10,8 +10,9 @@
 //! ```
 //!
 //! States that are all values of their groups are always cut: no step of the tree reduce would make them
-//! smaller, so that there is none. Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
-//! when rows share groups; a task finds out from its own rows and changes its ways for good.
+//! smaller, so that there is none. A task that has all rows of its groups, and keeps them all, finishes them. Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
+//! when rows share groups, or come in the order of their keys; a task finds out from its own rows and changes its ways
+//! for good.
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext};
 
+use super::finish::results;
 use super::radix::{Radix, UNCUT};
 use super::spec::{GroupSpec, RowPositions, Rows};
 use super::state::{Columns, GroupState};
@@ -32,6 +34,8 @@ use crate::pipeline::batch_of;
 pub(crate) const TAG_STATES: u32 = 0;
 /// Rows of the raw layout.
 pub(crate) const TAG_RAW: u32 = 1;
+/// Rows that come out.
+pub(crate) const TAG_RESULTS: u32 = 2;
 
 /// Groups below which a task hands its states over uncut.
 pub(crate) const UNCUT_GROUPS_MAX: usize = 32 * 1024;
@@ -86,7 +90,8 @@ impl PartialAggregate {
         if self.spec.keys.is_empty() {
             return Ok(());
         }
-        if groups >= SAMPLE_GROUPS && groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64 {
+        let mostly_new = groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64;
+        if groups >= SAMPLE_GROUPS && mostly_new && !state.is_in_order() {
             self.flush_states(context)?;
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
         } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
@@ -137,6 +142,10 @@ impl Fold for PartialAggregate {
     fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
         match self.mode {
             Mode::Raw(mut cutter) => self.parts.extend(cutter.flush(context)?),
+            Mode::Aggregate(state) if self.spec.divided && self.parts.is_empty() => {
+                let results = results(*state, &self.spec, self.held, context)?;
+                return Ok(Chunk::new(results.into_iter().collect()));
+            }
             Mode::Aggregate(state) => {
                 let large = state.len() > UNCUT_GROUPS_MAX || self.spec.gathers();
                 let cut = !self.parts.is_empty() || large;

@@ -62,6 +62,8 @@ pub(crate) struct GroupSpec {
     pub(crate) emit: Emit,
     /// The number of buckets that large results are cut into, a power of two.
     pub(crate) buckets: u32,
+    /// Whether a task has all rows of its groups.
+    pub(crate) divided: bool,
     /// Memory that a task may use for values it gathers, so that all tasks find some.
     pub(crate) share: usize,
     /// Keys, then results or states, with their names.

@@ -49,6 +49,11 @@ impl GroupState {
         self.table.len()
     }
 
+    /// Whether all keys so far came in order.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.table.is_in_order()
+    }
+
     /// Makes room in the table for so many groups.
     pub(crate) fn reserve(&mut self, groups: usize) {
         self.table.reserve(groups);

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The way is chosen by the columns' types; the direct one gives way to hashing when the product of
-//! the codes seen outgrows it. Nothing here knows states, partitions or tasks.
+//! the codes seen outgrows it. As long as keys come in order, none of them is needed: see `in_order`. Nothing here knows states, partitions or tasks.
 
 use std::ops::Range;
 
@@ -18,6 +18,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use dframe_core::Result;
 
+use super::in_order::InOrder;
 use super::key_column::{Codes, KeyColumn};
 use super::packed::{PackedTable, combine};
 
@@ -30,6 +31,10 @@ pub(crate) struct GroupTable {
     stored: Vec<StoredCodes>,
     groups: usize,
     lookup: Lookup,
+    /// While the keys come in order, nothing is in the look-up.
+    in_order: Option<InOrder>,
+    /// The groups to make room for, when something will be.
+    expected: usize,
 }
 
 /// The codes of one key column, per group.
@@ -80,7 +85,8 @@ impl GroupTable {
         };
         let stored = columns.iter().map(|_| StoredCodes::default()).collect();
         let groups = usize::from(columns.is_empty());
-        Ok(Self { columns, stored, groups, lookup })
+        let in_order = Some(InOrder::default());
+        Ok(Self { columns, stored, groups, lookup, in_order, expected: 0 })
     }
 
     /// The number of groups. Without keys it is one from the start.
@@ -110,8 +116,15 @@ impl GroupTable {
             groups.resize(rows, 0);
             return Ok(());
         }
-        self.make_room(&codes);
         let mut new_rows = Vec::new();
+        if let Some(keys) = &mut self.in_order {
+            if keys.assign(&codes, self.groups as u32, groups, &mut new_rows) {
+                self.add_groups(&codes, &new_rows);
+                return Ok(());
+            }
+            self.leave_order();
+        }
+        self.make_room(&codes);
         match &mut self.lookup {
             Lookup::Nothing | Lookup::Dense => {}
             Lookup::Direct(direct) => direct.assign(&codes, groups, &mut new_rows),
@@ -125,11 +138,21 @@ impl GroupTable {
                 assign_chain(links, &self.columns, &codes, groups, &mut new_rows);
             }
         }
-        for (stored, codes) in self.stored.iter_mut().zip(&codes) {
-            stored.extend(codes, &new_rows, self.groups as u32);
+        self.add_groups(&codes, &new_rows);
+        Ok(())
+    }
+
+    /// Whether all keys so far came in order, so that finding their groups cost next to nothing.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.in_order.is_some()
+    }
+
+    /// Stores the keys of the rows that begin a group.
+    fn add_groups(&mut self, codes: &[Codes], new_rows: &[u32]) {
+        for (stored, codes) in self.stored.iter_mut().zip(codes) {
+            stored.extend(codes, new_rows, self.groups as u32);
         }
         self.groups += new_rows.len();
-        Ok(())
     }
 
     /// The keys of a range of groups.
@@ -155,6 +178,11 @@ impl GroupTable {
     pub(crate) fn hashes(&self) -> Vec<u64> {
         let mut hashes = vec![0; self.groups];
         for (column, stored) in self.columns.iter().zip(&self.stored) {
+            if let Some(known) = column.hashes_of_codes(self.groups) {
+                let codes = hashes.iter_mut().zip(&stored.codes);
+                codes.for_each(|(hash, code)| *hash = combine(*hash, known[*code as usize]));
+                continue;
+            }
             for (group, hash) in hashes.iter_mut().enumerate() {
                 let is_null = stored.is_null(group as u32);
                 *hash = combine(*hash, column.hash(stored.codes[group], is_null));
@@ -165,6 +193,10 @@ impl GroupTable {
 
     /// Makes room for so many groups, where the way of looking up knows how.
     pub(crate) fn reserve(&mut self, groups: usize) {
+        if self.is_in_order() {
+            self.expected = groups;
+            return;
+        }
         match &mut self.lookup {
             Lookup::Wide { table, .. } | Lookup::Narrow(table) => table.reserve(groups),
             Lookup::Chain(links) => {
@@ -201,11 +233,9 @@ impl GroupTable {
     /// Makes the direct table large enough for `codes`, or gives it up for a hash table.
     fn make_room(&mut self, codes: &[Codes]) {
         let Lookup::Direct(direct) = &mut self.lookup else { return };
-        let needed =
-            |codes: &Codes| u64::BITS - codes.codes.iter().fold(0, |a, b| a | b).leading_zeros();
         direct.bits.resize(codes.len(), 0);
-        let bits: Vec<u32> =
-            direct.bits.iter().zip(codes).map(|(bits, codes)| (*bits).max(needed(codes))).collect();
+        let needed = direct.bits.iter().zip(codes).map(|(bits, c)| (*bits).max(bits_needed(c)));
+        let bits: Vec<u32> = needed.collect();
         if bits == direct.bits && !direct.groups.is_empty() {
             return;
         }
@@ -217,7 +247,16 @@ impl GroupTable {
         }
     }
 
-    /// Enters all groups into an empty hash table.
+    /// Enters the groups that came in order, as the next ones do not.
+    fn leave_order(&mut self) {
+        self.in_order = None;
+        self.reserve(self.expected);
+        if self.groups > 0 {
+            self.rehash();
+        }
+    }
+
+    /// Enters all groups, none of which has a NULL aside, into an empty hash table.
     fn rehash(&mut self) {
         let stored = self.stored.iter();
         let codes: Vec<Codes> =
@@ -230,9 +269,19 @@ impl GroupTable {
             Lookup::Chain(links) => {
                 assign_chain(links, &self.columns, &codes, &mut groups, &mut new_rows);
             }
-            _ => {}
+            Lookup::Wide { table, .. } => {
+                table.assign(&codes[0].codes, &mut groups, &mut new_rows);
+            }
+            // The table itself is made when it is known what comes next.
+            Lookup::Direct(direct) => direct.bits = codes.iter().map(bits_needed).collect(),
+            Lookup::Nothing | Lookup::Dense => {}
         }
     }
+}
+
+/// The bits that every one of `codes` fits in.
+fn bits_needed(codes: &Codes) -> u32 {
+    u64::BITS - codes.codes.iter().fold(0, |a, b| a | b).leading_zeros()
 }
 
 impl Lookup {

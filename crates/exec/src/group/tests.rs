@@ -12,6 +12,8 @@ use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
 
+use dframe_expr::plain;
+
 use super::key_column::hash_rows;
 use super::table::GroupTable;
 
@@ -62,14 +64,19 @@ proptest! {
     #[test]
     fn groups_are_the_distinct_keys(
         kinds in prop::collection::vec(0u8..8, 1..6),
-        numbers in prop::collection::vec(0i64..100, 1..300),
+        mut numbers in prop::collection::vec(0i64..100, 1..300),
         cut in 0usize..300,
+        (in_order, with_nulls) in (0usize..300, any::<bool>()),
     ) {
+        let in_order = in_order.min(numbers.len());
+        numbers[..in_order].sort_unstable();
         let columns: Vec<ArrayRef> = kinds
             .iter()
             .enumerate()
             .map(|(place, kind)| {
-                let own: Vec<i64> = numbers.iter().map(|n| (n * (place as i64 + 3)) % 101).collect();
+                let scrambled = |n: &i64| if place == 0 { *n } else { (n * (place as i64 + 3)) % 101 };
+                let own = numbers.iter().map(scrambled);
+                let own: Vec<i64> = own.map(|n| if with_nulls { n } else { 7 * n + 1 }).collect();
                 column(*kind, &own)
             })
             .collect();
@@ -102,6 +109,7 @@ proptest! {
         let backwards: Vec<u32> = (0..table.len() as u32).rev().collect();
         let picked = table.keys_of(&backwards).unwrap();
         for (picked, key) in picked.iter().zip(&keys) {
+            let (picked, key) = (&plain(picked).unwrap(), &plain(key).unwrap());
             let expected = take(key, &UInt32Array::from(backwards.clone()), None).unwrap();
             let names = |array: &ArrayRef| RecordBatch::try_from_iter([("k", array.clone())]).unwrap();
             prop_assert_eq!(names(picked), names(&expected));

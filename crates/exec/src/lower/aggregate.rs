@@ -96,7 +96,8 @@ impl Planner<'_> {
             _ => self.divide(&mut stream, &group.keys)?,
         };
         let buckets = division_rows.map_or(buckets, |rows| self.buckets_for(rows, GROUP_BYTES));
-        let spec = Arc::new(group.spec(emit, buckets, self.task_memory(), output.clone()));
+        let spec = group.spec(emit, buckets, self.task_memory(), output.clone());
+        let spec = Arc::new(GroupSpec { divided: division_rows.is_some(), ..spec });
         let known = self.known_states(&mut stream, &spec)?;
         let partial = self.fold(stream, FoldSpec::Group(spec.clone()))?;
         let input = self.with_known(partial, known);
@@ -203,6 +204,7 @@ impl Grouping {
             calls: self.calls.clone(),
             emit,
             buckets,
+            divided: false,
             share,
             output,
         }
