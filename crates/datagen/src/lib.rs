@@ -17,6 +17,7 @@
 mod encode;
 mod generator;
 mod groupby;
+mod join;
 mod layout;
 mod options;
 mod output;
@@ -35,6 +36,7 @@ use crate::output::Output;
 
 pub use crate::generator::Generator;
 pub use crate::groupby::Groupby;
+pub use crate::join::{Join, JoinTable};
 pub use crate::options::{Codec, Options, Sortedness};
 pub use crate::ticks::Ticks;
 
@@ -46,6 +48,8 @@ pub enum Table {
     Ticks,
     /// The table of the H2O db-benchmark's groupby task: see [`Groupby`].
     Groupby,
+    /// A table of its join task: see [`Join`].
+    Join(JoinTable),
 }
 
 /// What [`generate`] wrote.
@@ -100,13 +104,21 @@ pub fn generate(
 
 impl Table {
     /// Every table, in the order in which help texts list them.
-    pub const ALL: [Self; 2] = [Self::Ticks, Self::Groupby];
+    pub const ALL: [Self; 6] = [
+        Self::Ticks,
+        Self::Groupby,
+        Self::Join(JoinTable::Left),
+        Self::Join(JoinTable::Small),
+        Self::Join(JoinTable::Medium),
+        Self::Join(JoinTable::Big),
+    ];
 
     /// The table's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ticks => "ticks",
             Self::Groupby => "groupby",
+            Self::Join(table) => table.name(),
         }
     }
 
@@ -118,6 +130,7 @@ impl Table {
         Ok(match self {
             Self::Ticks => Box::new(Ticks::try_new(options)?),
             Self::Groupby => Box::new(Groupby::try_new(options)?),
+            Self::Join(table) => Box::new(Join::try_new(table, options)?),
         })
     }
 }

@@ -22,7 +22,9 @@ use crate::query::Context;
   dframe generate ticks --rows 100k --compression zstd -o ticks.parquet
   dframe generate groupby --rows 2.5M --k 10 --nulls 5% --files 4 -o parts")]
 pub struct Generate {
-    /// The table: ticks is trades of a stock market, groupby that of the H2O db-benchmark
+    /// The table: ticks is trades of a stock market, groupby and join those of the H2O db-benchmark
+    ///
+    /// What fits a join of N rows is join-small with N/1M rows, join-medium with N/1k and join-big with N.
     #[arg(value_name = "TABLE", value_parser = table_parser())]
     table: Table,
     /// Rows in all files together, such as 1_000_000, 100k, 2.5M or 1G
