@@ -13,7 +13,8 @@ from pathlib import Path
 
 from measure import Guard, bytes_of, cpu_seconds, resident_peak, run_job
 
-MODULES = {"duckdb": "duckdb", "polars": "polars", "datafusion": "datafusion", "clickhouse": "chdb", "dask": "dask"}
+MODULES = {"duckdb": "duckdb", "polars": "polars", "datafusion": "datafusion", "clickhouse": "chdb", "daft": "daft",
+           "dask": "dask"}
 # Those with a limit to set, and dframe.
 LIMITED = ("dframe", "duckdb", "datafusion", "clickhouse")
 
@@ -86,6 +87,14 @@ def prepare_clickhouse(threads, job):
     for name, path in job["tables"].items():
         connection.query(f"create view {name} as select * from file('{files_of(path)}', Parquet)")
     return lambda: Path(job["result"]).write_bytes(connection.query(job["text"], "Parquet").bytes())
+
+
+def prepare_daft(threads, job):
+    os.environ["DAFT_PROGRESS_BAR"] = "0"
+    import daft
+    daft.set_runner_native(num_threads=threads)
+    tables = {name: daft.read_parquet(files_of(path)) for name, path in job["tables"].items()}
+    return lambda: daft.sql(job["text"], **tables).write_parquet(job["result"])
 
 
 def prepare_dask(threads, job):

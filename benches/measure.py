@@ -25,8 +25,8 @@ def sizes(text):
 
 
 def short(rows):
-    unit = next(unit for unit in "gmk" if rows >= UNITS[unit])
-    return f"{rows // UNITS[unit]}{unit}"
+    unit = next((unit for unit in "gmk" if rows >= UNITS[unit]), "")
+    return f"{rows // UNITS.get(unit, 1)}{unit}"
 
 
 def table(options, rows):
