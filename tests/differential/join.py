@@ -45,12 +45,13 @@ class Case:
     keys: list[tuple[str, str]]
     condition: str | None
     nulls_equal: bool
+    where: str | None
     rng: random.Random
 
     def describe(self) -> str:
         """In a line."""
         types = [f"{self.left.schema.field(a).type}/{self.right.schema.field(b).type}" for a, b in self.keys]
-        return f"{self.left.num_rows} {self.kind} {self.right.num_rows} on {types} nulls_equal={self.nulls_equal} {self.condition}"
+        return f"{self.left.num_rows} {self.kind} {self.right.num_rows} on {types} nulls_equal={self.nulls_equal} {self.condition} where {self.where}"
 
 
 def random_case(seed: int, index: int) -> Case:
@@ -84,7 +85,10 @@ def random_case(seed: int, index: int) -> Case:
     if kind == "cross":
         condition = None
     nulls_equal = count > 0 and not large and rng.random() < 0.2
-    return Case(pa.table(left), pa.table(right), kind, keys, condition, nulls_equal, rng)
+    # A filter that leaves few rows of one side has its keys filter the other one.
+    choices = [None, None, "left.x < 2", "left.row > 15000"]
+    where = rng.choice(choices if kind in ("semi", "anti") else [*choices, "right.x < 2", "right.row % 100 = 7"])
+    return Case(pa.table(left), pa.table(right), kind, keys, condition, nulls_equal, where, rng)
 
 
 def key_column(rng: random.Random, family: str, rows: int, distinct: int, skew: bool) -> pa.Array:
@@ -132,14 +136,15 @@ def duck_sql(case: Case) -> str:
     if case.condition:
         conditions.append("(" + case.condition.replace("left.", "l.").replace("right.", "r.") + ")")
     on = "" if case.kind == "cross" else "ON " + " AND ".join(conditions)
+    where = "WHERE " + case.where.replace("left.", "l.").replace("right.", "r.") if case.where else ""
     if case.kind in ("semi", "anti"):
-        return f"SELECT l.* FROM l {case.kind.upper()} JOIN r {on}"
+        return f"SELECT l.* FROM l {case.kind.upper()} JOIN r {on} {where}"
     shared = [a for a, b in case.keys if a == b]
     columns = [f"coalesce(l.{a}, r.{a}) AS {a}" if a in shared and case.kind in ("right", "full") else f"l.{a}"
                for a in case.left.column_names]
     taken = set(case.left.column_names)
     columns += [f"r.{b} AS {b + '_right' if b in taken else b}" for b in case.right.column_names if b not in shared]
-    return f"SELECT {', '.join(columns)} FROM l {case.kind.upper()} JOIN r {on}"
+    return f"SELECT {', '.join(columns)} FROM l {case.kind.upper()} JOIN r {on} {where}"
 
 
 def check(case: Case, binary: str, folder: Path) -> str | None:
@@ -154,6 +159,7 @@ def check(case: Case, binary: str, folder: Path) -> str | None:
     if case.keys:
         args += [f"--left-on={', '.join(a for a, _ in case.keys)}", f"--right-on={', '.join(b for _, b in case.keys)}"]
     args += [f"--condition={case.condition}"] if case.condition else []
+    args += [f"--where={case.where}"] if case.where else []
     args += ["--nulls-equal"] if case.nulls_equal else []
     for way in (harness.random_way(case.rng) for _ in range(2)):
         found = harness.rows_of(instants(harness.run_dframe(binary, args, way, folder / "out.parquet")))

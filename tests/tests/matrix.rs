@@ -195,6 +195,19 @@ const QUERIES: &[Query] = &[
         let join = f.join_with(right).asof(AsofDirection::Nearest).on(["many"]);
         join.tolerance_of(lit(3)).how(JoinKind::Inner).finish().select(["row", "row_right"])
     }),
+    ("as-of join of texts in order", false, |f| {
+        let right = f.clone().filter(col("flag")).select(["row", "skewed", "text"]);
+        let join = f.join_with(right).asof(AsofDirection::Forward).on(["skewed", "text"]);
+        join.finish().select(["row", "row_right"])
+    }),
+    ("join with a filtered side", false, |f| {
+        let right = f.clone().filter(col("small").eq(lit(3))).select(["row", "many"]);
+        f.join_with(right).on(["many"]).finish().select(["row", "many", "row_right"])
+    }),
+    ("left join with a filtered side", false, |f| {
+        let right = f.clone().filter(col("small").lt(lit(0))).select(["wide", "float"]);
+        f.filter(col("flag")).join_with(right).on(["wide"]).how(JoinKind::Left).finish()
+    }),
     ("describe", true, |f| f.describe()),
     ("value counts", true, |f| f.value_counts(["skewed"])),
     ("union by name", false, |f| {

@@ -18,6 +18,7 @@ use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
 
 use crate::fold::{Fold, halves, keep};
 use crate::group::{Radix, SCATTER_ROW_BYTES, scatter};
+use crate::join::KeyFilter;
 use crate::pipeline::batch_of;
 
 /// Whether rows carry their position in the input.
@@ -137,21 +138,29 @@ impl ExchangeSpec {
 /// Cuts the rows of one task.
 pub(crate) struct Exchange {
     spec: Arc<ExchangeSpec>,
+    noting: Option<Arc<KeyFilter>>,
     cutter: RowCutter,
     parts: Vec<Arc<Part>>,
 }
 
 impl Exchange {
-    /// Nothing cut yet.
-    pub(crate) fn new(spec: &Arc<ExchangeSpec>, context: &TaskContext) -> Self {
+    /// Nothing cut yet; keys are noted in `noting`.
+    pub(crate) fn new(
+        spec: &Arc<ExchangeSpec>,
+        noting: Option<&Arc<KeyFilter>>,
+        context: &TaskContext,
+    ) -> Self {
         let cutter = RowCutter::new(0, spec.keys.clone(), Radix::first(spec.buckets), context);
-        Self { spec: spec.clone(), cutter, parts: Vec::new() }
+        Self { spec: spec.clone(), noting: noting.cloned(), cutter, parts: Vec::new() }
     }
 }
 
 impl Fold for Exchange {
     fn push(&mut self, batch: ScannedBatch, context: &TaskContext) -> Result<bool> {
         let rows = self.spec.lay_out(batch)?;
+        if let Some(filter) = &self.noting {
+            filter.note(&rows, context)?;
+        }
         self.parts.extend(self.cutter.push(rows, context)?);
         Ok(true)
     }

@@ -17,7 +17,7 @@ use dframe_core::Result;
 use dframe_expr::BoundExpr;
 use dframe_plan::ScannedBatch;
 
-use crate::join::Broadcast;
+use crate::join::LookUp;
 use crate::stage::StageTasks;
 
 /// A blockwise operator.
@@ -37,8 +37,8 @@ pub(crate) enum BlockOp {
         /// The number of copies.
         copies: i32,
     },
-    /// What a join makes of each row, by a table that tasks share.
-    Probe(Arc<Broadcast>, StageTasks),
+    /// What a join makes of each row, by what tasks share of its other side.
+    Probe(Arc<dyn LookUp>, StageTasks),
     /// What an operator in a file of its own makes of each batch.
     Map(Arc<dyn BlockMap>),
 }
@@ -67,6 +67,11 @@ pub(crate) trait BlockMap: Debug + Send + Sync {
         RowChange::Fewer
     }
 
+    /// The stage that must have run before.
+    fn after(&self) -> Option<StageTasks> {
+        None
+    }
+
     /// Hands what becomes of `batch` to `emit`, in pieces of bounded size; `emit` says whether more is wanted, and so
     /// does what comes back.
     fn map(
@@ -84,6 +89,7 @@ impl BlockOp {
     pub(crate) fn after(&self) -> Option<StageTasks> {
         match self {
             BlockOp::Probe(_, stage) => Some(*stage),
+            BlockOp::Map(map) => map.after(),
             _ => None,
         }
     }
@@ -93,7 +99,7 @@ impl BlockOp {
         match self {
             BlockOp::Project { .. } => RowChange::None,
             BlockOp::Filter(_) | BlockOp::Expand { .. } => RowChange::Fewer,
-            BlockOp::Probe(..) => RowChange::More,
+            BlockOp::Probe(table, _) => table.row_change(),
             BlockOp::Map(map) => map.row_change(),
         }
     }
@@ -104,7 +110,7 @@ impl BlockOp {
             BlockOp::Filter(_) => "filter",
             BlockOp::Project { .. } => "project",
             BlockOp::Expand { .. } => "expand",
-            BlockOp::Probe(..) => "probe join table",
+            BlockOp::Probe(table, _) => table.name(),
             BlockOp::Map(map) => map.name(),
         }
     }
@@ -136,8 +142,8 @@ pub(crate) fn run(
             }
             Ok(true)
         }
-        BlockOp::Probe(broadcast, _) => {
-            broadcast.probe(batch, &mut |rows| run(rest, ScannedBatch { rows, position }, consume))
+        BlockOp::Probe(table, _) => {
+            table.look_up(batch, &mut |rows| run(rest, ScannedBatch { rows, position }, consume))
         }
         BlockOp::Map(map) => {
             map.map(&batch, &mut |rows| run(rest, ScannedBatch { rows, position }, consume))

@@ -46,7 +46,7 @@ impl ScanColumn {
                     casts.push(data_type.clone());
                     column = input;
                 }
-                BlockOp::Probe(broadcast, _) => column = broadcast.probing_column(column)?,
+                BlockOp::Probe(table, _) => column = table.probing_column(column)?,
                 BlockOp::Expand { .. } | BlockOp::Map(_) => return None,
             }
         }

@@ -21,6 +21,7 @@ use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, Ta
 use crate::exchange::{Exchange, ExchangeSpec};
 use crate::fold::{Collect, Fold};
 use crate::group::{GroupSpec, PartialAggregate};
+use crate::join::KeyFilter;
 use crate::pipeline::{self, BlockOp};
 use crate::skip::UnitTest;
 use crate::sort::{SortRun, SortSpec};
@@ -40,8 +41,8 @@ pub(crate) enum FoldSpec {
     Group(Arc<GroupSpec>),
     /// Sorted runs.
     Sort(Arc<SortSpec>),
-    /// Rows cut into buckets by key.
-    Exchange(Arc<ExchangeSpec>),
+    /// Rows cut into buckets by key, their keys noted for the other side of a join.
+    Exchange(Arc<ExchangeSpec>, Option<Arc<KeyFilter>>),
 }
 
 impl FoldSpec {
@@ -52,7 +53,9 @@ impl FoldSpec {
             }
             FoldSpec::Group(spec) => Box::new(PartialAggregate::new(spec, context)?),
             FoldSpec::Sort(spec) => Box::new(SortRun::new(spec, context)),
-            FoldSpec::Exchange(spec) => Box::new(Exchange::new(spec, context)),
+            FoldSpec::Exchange(spec, noting) => {
+                Box::new(Exchange::new(spec, noting.as_ref(), context))
+            }
         })
     }
 
@@ -61,7 +64,7 @@ impl FoldSpec {
         match self {
             FoldSpec::Collect { .. } | FoldSpec::Sort(_) => false,
             FoldSpec::Group(spec) => spec.needs_positions(),
-            FoldSpec::Exchange(spec) => spec.keeps_order(),
+            FoldSpec::Exchange(spec, _) => spec.keeps_order(),
         }
     }
 
@@ -70,7 +73,7 @@ impl FoldSpec {
             FoldSpec::Collect { .. } => "collect",
             FoldSpec::Group(_) => "partial aggregate",
             FoldSpec::Sort(_) => "sort run",
-            FoldSpec::Exchange(_) => "cut by key",
+            FoldSpec::Exchange(..) => "cut by key",
         }
     }
 }
@@ -491,4 +494,47 @@ where
         }
     }
     Box::new(Finishing(finish))
+}
+
+/// Something that tasks share, made of the rows of a small input.
+pub(crate) trait SharedBuild: Send + Sync {
+    /// What making it is called in plans.
+    fn name(&self) -> &'static str;
+
+    /// Makes it, of all rows of the input.
+    fn build(&self, inputs: Vec<Chunk>, context: &TaskContext) -> Result<()>;
+}
+
+/// The stage whose one task makes what others share.
+pub(crate) struct BuildShared {
+    /// Where the rows are.
+    pub(crate) input: StageTasks,
+    /// What is made.
+    pub(crate) shared: Arc<dyn SharedBuild>,
+}
+
+impl Stage for BuildShared {
+    fn name(&self) -> &str {
+        self.shared.name()
+    }
+
+    fn pattern(&self) -> Pattern {
+        Pattern::TreeReduce
+    }
+
+    fn task_count(&self) -> usize {
+        1
+    }
+
+    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
+        vec![self.input.all()]
+    }
+
+    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
+        let shared = self.shared.clone();
+        Ok(finishing(move |inputs, context| {
+            shared.build(inputs, context)?;
+            Ok(Chunk::default())
+        }))
+    }
 }

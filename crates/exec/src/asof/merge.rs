@@ -8,11 +8,15 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow::compute::interleave;
+use arrow::datatypes::FieldRef;
 use dframe_core::Result;
-use dframe_plan::node::{Asof, AsofDirection};
+use dframe_expr::plain;
+use dframe_plan::node::AsofDirection;
 
 use super::side::{Side, SideBatch};
+use super::{AsofSpec, Found};
 
 /// A right row: one of the batches held, and a row of it. None for a left row without a partner.
 pub(super) type Partner = Option<(usize, usize)>;
@@ -22,7 +26,7 @@ const HELD_MAX: usize = 64;
 
 /// The right side, as far as it was passed.
 pub(super) struct Merge<'a> {
-    asof: Asof,
+    spec: &'a AsofSpec,
     right: Side<'a>,
     /// The last row passed whose keys are not NULL.
     behind: Option<(Rc<SideBatch>, usize)>,
@@ -34,8 +38,8 @@ pub(super) struct Merge<'a> {
 
 impl<'a> Merge<'a> {
     /// At the first right row.
-    pub(super) fn new(asof: Asof, right: Side<'a>) -> Result<Self> {
-        let mut merge = Self { asof, right, behind: None, ahead: None, held: Vec::new() };
+    pub(super) fn new(spec: &'a AsofSpec, right: Side<'a>) -> Result<Self> {
+        let mut merge = Self { spec, right, behind: None, ahead: None, held: Vec::new() };
         merge.load()?;
         Ok(merge)
     }
@@ -71,15 +75,11 @@ impl<'a> Merge<'a> {
     }
 
     fn partner(&mut self, left: &SideBatch, row: usize) -> Result<Option<(Rc<SideBatch>, usize)>> {
-        let passes_equal = match self.asof.direction {
-            AsofDirection::Backward | AsofDirection::Nearest => self.asof.exact,
-            AsofDirection::Forward => !self.asof.exact,
-        };
-        self.pass(left, row, passes_equal)?;
+        self.pass(left, row, self.spec.passes_equal())?;
         let same = |found: &(Rc<SideBatch>, usize)| found.0.by(found.1) == left.by(row);
         let behind = self.behind.clone().filter(same);
         let ahead = self.ahead.clone().filter(same).filter(|(batch, row)| batch.is_able(*row));
-        Ok(match self.asof.direction {
+        Ok(match self.spec.asof.direction {
             AsofDirection::Backward => behind,
             AsofDirection::Forward => ahead,
             AsofDirection::Nearest => match (behind, ahead) {
@@ -124,5 +124,39 @@ impl<'a> Merge<'a> {
     fn load(&mut self) -> Result<()> {
         self.ahead = self.right.next()?.map(|batch| (Rc::new(batch), 0));
         Ok(())
+    }
+}
+
+/// Partners that are rows of batches held.
+pub(super) struct FoundInBatches<'a> {
+    pub(super) spec: &'a AsofSpec,
+    pub(super) partners: Vec<Partner>,
+    pub(super) held: Vec<&'a RecordBatch>,
+}
+
+impl Found for FoundInBatches<'_> {
+    fn found(&self) -> BooleanArray {
+        self.partners.iter().map(|partner| Some(partner.is_some())).collect()
+    }
+
+    fn keep(&mut self, kept: &BooleanArray) {
+        let others = self.partners.iter_mut().zip(kept.values()).filter(|(_, kept)| !kept);
+        others.for_each(|(partner, _)| *partner = None);
+    }
+
+    fn columns(&self) -> Result<Vec<ArrayRef>> {
+        // The first array is the one that rows without a partner are taken from.
+        let place = |partner: &Partner| partner.map_or((0, 0), |(batch, row)| (batch + 1, row));
+        let places: Vec<(usize, usize)> = self.partners.iter().map(place).collect();
+        let fields = self.spec.output.fields()[self.spec.sides[0].columns..].iter();
+        let column = |(index, field): (usize, &FieldRef)| -> Result<ArrayRef> {
+            let mut arrays = vec![new_null_array(field.data_type(), 1)];
+            for batch in &self.held {
+                arrays.push(plain(batch.column(index))?);
+            }
+            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+            Ok(interleave(&arrays, &places)?)
+        };
+        fields.enumerate().map(column).collect()
     }
 }

@@ -6,27 +6,29 @@
 //!   right --cut by the equal keys--> bucket --external sort--> 1 4 6 8 ..  /
 //! ```
 //!
-//! Of the right side, only batches are held that a partner of the left batch in work is in, so neither a bucket nor
+//! A right side that is small is not cut, nor is the left one sorted: see `index`. Else, of the right side, only batches are held that a partner of the left batch in work is in, so neither a bucket nor
 //! the rows of one key need fit into memory. Without equal keys, both sides are sorted by tasks before. Among right
 //! rows with the same keys, the last one of the input is the partner when looking backward, the first one when looking
-//! forward. `side` reads a side in order, `merge` finds partners.
+//! forward. `side` reads a side in order, `merge` finds partners in it, `index` without order.
 
+mod index;
 mod merge;
 mod side;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{filter_record_batch, interleave};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Schema, SchemaRef};
 use dframe_core::{Error, Result};
-use dframe_expr::{BoundExpr, plain};
-use dframe_plan::node::Asof;
+use dframe_expr::BoundExpr;
+use dframe_plan::node::{Asof, AsofDirection};
 use dframe_runtime::{Chunk, TaskContext};
 
 use crate::pipeline::batch_of;
 use crate::shuffle::BucketStream;
-use merge::{Merge, Partner};
+pub(crate) use index::{INDEX_COPIES, INDEX_ROW_BYTES, LookUpPartners, RightIndex};
+use merge::{FoundInBatches, Merge};
 use side::Side;
 pub(crate) use side::SideSpec;
 
@@ -43,6 +45,18 @@ pub(crate) struct AsofSpec {
     pub(crate) condition: Option<BoundExpr>,
     /// The columns of a pair, which come out.
     pub(crate) output: SchemaRef,
+}
+
+/// The partners of some left rows.
+trait Found {
+    /// Which rows have one.
+    fn found(&self) -> BooleanArray;
+
+    /// Takes those of other rows than `kept` away.
+    fn keep(&mut self, kept: &BooleanArray);
+
+    /// The right's columns, NULL for rows without a partner.
+    fn columns(&self) -> Result<Vec<ArrayRef>>;
 }
 
 /// Joins buckets.
@@ -68,7 +82,7 @@ impl BucketStream for AsofBuckets {
         let [left, right] = <[Chunk; 2]>::try_from(inputs)
             .map_err(|_| Error::internal("an as-of join has two inputs"))?;
         let mut left = Side::new(&spec.sides[0], left, bucket, context)?;
-        let mut merge = Merge::new(spec.asof, Side::new(&spec.sides[1], right, bucket, context)?)?;
+        let mut merge = Merge::new(spec, Side::new(&spec.sides[1], right, bucket, context)?)?;
         while let Some(rows) = left.next()? {
             context.cancel.check()?;
             let mut start = 0;
@@ -76,7 +90,8 @@ impl BucketStream for AsofBuckets {
                 let partners = merge.partners(&rows, start)?;
                 let batch = rows.batch.slice(start, partners.len());
                 start += partners.len();
-                let pairs = spec.pairs(&batch, &partners, &merge.held())?;
+                let held = merge.held();
+                let pairs = spec.pairs(&batch, &mut FoundInBatches { spec, partners, held })?;
                 if pairs.num_rows() > 0 && !emit(pairs)? {
                     return Ok(false);
                 }
@@ -87,51 +102,39 @@ impl BucketStream for AsofBuckets {
 }
 
 impl AsofSpec {
-    /// Left rows beside their partners, which are rows of `held`, or none.
-    fn pairs(
-        &self,
-        left: &RecordBatch,
-        partners: &[Partner],
-        held: &[&RecordBatch],
-    ) -> Result<RecordBatch> {
-        let rows = left.num_rows();
-        let pairs = self.beside(left, partners, held)?;
-        let found: BooleanArray = partners.iter().map(|partner| Some(partner.is_some())).collect();
-        let found = match &self.condition {
-            Some(condition) => arrow::compute::and(&found, &condition.holds(&pairs)?)?,
-            None => found,
-        };
-        if found.true_count() == rows {
-            return Ok(pairs);
+    /// Whether a right row equal to a left one is behind it, and not ahead.
+    fn passes_equal(&self) -> bool {
+        match self.asof.direction {
+            AsofDirection::Backward | AsofDirection::Nearest => self.asof.exact,
+            AsofDirection::Forward => !self.asof.exact,
         }
-        if !self.keeps_left {
-            return Ok(filter_record_batch(&pairs, &found)?);
-        }
-        let partners: Vec<Partner> =
-            partners.iter().zip(found.values()).map(|(p, found)| p.filter(|_| found)).collect();
-        self.beside(left, &partners, held)
     }
 
-    fn beside(
-        &self,
-        left: &RecordBatch,
-        partners: &[Partner],
-        held: &[&RecordBatch],
-    ) -> Result<RecordBatch> {
-        let mut columns = left.columns().to_vec();
-        // The first array is the one that rows without a partner are taken from.
-        let place = |partner: &Partner| partner.map_or((0, 0), |(batch, row)| (batch + 1, row));
-        let places: Vec<(usize, usize)> = partners.iter().map(place).collect();
-        let right = &self.output.fields()[left.num_columns()..];
-        for (index, field) in right.iter().enumerate() {
-            let mut arrays = vec![new_null_array(field.data_type(), 1)];
-            for batch in held {
-                arrays.push(plain(batch.column(index))?);
-            }
-            let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-            let column: ArrayRef = interleave(&arrays, &places)?;
-            columns.push(column);
+    /// The right's columns.
+    fn right_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.output.fields()[self.sides[0].columns..].to_vec()))
+    }
+
+    /// Left rows beside their partners.
+    fn pairs(&self, left: &RecordBatch, partners: &mut dyn Found) -> Result<RecordBatch> {
+        let pairs = self.beside(left, partners)?;
+        let found = partners.found();
+        let kept = match &self.condition {
+            Some(condition) => arrow::compute::and(&found, &condition.holds(&pairs)?)?,
+            None => found.clone(),
+        };
+        if !self.keeps_left && kept.true_count() < left.num_rows() {
+            return Ok(filter_record_batch(&pairs, &kept)?);
         }
+        if kept.true_count() == found.true_count() {
+            return Ok(pairs);
+        }
+        partners.keep(&kept);
+        self.beside(left, partners)
+    }
+
+    fn beside(&self, left: &RecordBatch, partners: &dyn Found) -> Result<RecordBatch> {
+        let columns = [left.columns().to_vec(), partners.columns()?].concat();
         batch_of(&self.output, columns, left.num_rows())
     }
 }

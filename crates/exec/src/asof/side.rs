@@ -54,6 +54,16 @@ pub(super) enum Distance {
     Float(f64),
 }
 
+impl Distance {
+    /// The distance of two floats: NaN is after all numbers, and far from them.
+    pub(super) fn of_floats(here: f64, there: f64) -> Self {
+        let same = here == there || (here.is_nan() && there.is_nan());
+        let distance = (here - there).abs();
+        let far = if distance.is_nan() { f64::INFINITY } else { distance };
+        Distance::Float(if same { 0.0 } else { far })
+    }
+}
+
 impl SideBatch {
     pub(super) fn is_able(&self, row: usize) -> bool {
         self.able.as_ref().is_none_or(|able| able.is_valid(row))
@@ -77,12 +87,7 @@ impl SideBatch {
                 Distance::Whole(here[row].abs_diff(there[other_row]))
             }
             (Numbers::Floats(here), Numbers::Floats(there)) => {
-                let (here, there) = (here[row], there[other_row]);
-                let same = here == there || (here.is_nan() && there.is_nan());
-                let distance = (here - there).abs();
-                // NaN is after all numbers, and far from them.
-                let far = if distance.is_nan() { f64::INFINITY } else { distance };
-                Distance::Float(if same { 0.0 } else { far })
+                Distance::of_floats(here[row], there[other_row])
             }
             _ => Distance::Whole(0),
         }

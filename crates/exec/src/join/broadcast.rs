@@ -1,7 +1,7 @@
 //! Broadcast: one table of a small side, probed by every task of the large side as its rows pass.
 //!
 //! ```text
-//!   small side --> chunks --> BuildTable (one task) --> the shared table
+//!   small side --> chunks --> BuildShared (one task) --> the shared table
 //!                                                           |
 //!   large side: decoded batch -> [filter] -> [probe] -> [project] -> fold      in each task
 //! ```
@@ -15,22 +15,24 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use dframe_core::{Error, Result};
 use dframe_plan::ScannedBatch;
-use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
+use dframe_runtime::{Chunk, TaskContext};
 
+use super::key_index::END;
+use super::look_up::LookUp;
 use super::probe::{Emit, Probe};
-use super::probed_units::TableKeys;
-use super::table::{END, JoinTable, building_bytes};
+use super::probed_units::KnownKeys;
+use super::table::{JoinTable, building_bytes};
 use super::{JoinSpec, Side};
 use crate::exchange::ExchangeSpec;
-use crate::skip::ScanColumn;
-use crate::stage::{StageTasks, finishing};
+use crate::pipeline::RowChange;
+use crate::stage::SharedBuild;
 
 /// A table that tasks share.
 pub(crate) struct Broadcast {
     spec: Arc<JoinSpec>,
     build: Side,
     table: OnceLock<JoinTable>,
-    keys: OnceLock<TableKeys>,
+    keys: OnceLock<KnownKeys>,
 }
 
 impl Broadcast {
@@ -38,9 +40,18 @@ impl Broadcast {
     pub(crate) fn new(spec: Arc<JoinSpec>, build: Side) -> Self {
         Self { spec, build, table: OnceLock::new(), keys: OnceLock::new() }
     }
+}
 
-    /// Emits what comes out for `batch`; says whether more is wanted.
-    pub(crate) fn probe(&self, batch: ScannedBatch, emit: &mut Emit<'_>) -> Result<bool> {
+impl LookUp for Broadcast {
+    fn name(&self) -> &'static str {
+        "probe join table"
+    }
+
+    fn row_change(&self) -> RowChange {
+        RowChange::More
+    }
+
+    fn look_up(&self, batch: ScannedBatch, emit: &mut Emit<'_>) -> Result<bool> {
         let table = self.table.get();
         let table = table.ok_or_else(|| Error::internal("a table is probed before it is made"))?;
         let side = self.build.other();
@@ -64,33 +75,15 @@ impl Broadcast {
         Ok(goes_on)
     }
 
-    /// Whether rows that find no partner do not come out.
-    pub(super) fn drops_unpaired(&self) -> bool {
+    fn drops_unpaired(&self) -> bool {
         !self.spec.keeps(self.build.other())
     }
 
-    /// The rows that probe, with their keys.
     fn probing(&self) -> &ExchangeSpec {
         self.spec.side(self.build.other())
     }
 
-    /// The number of keys.
-    pub(super) fn key_count(&self) -> usize {
-        self.probing().keys().len()
-    }
-
-    /// The column of a scan that key `key` of the rows that probe is; `column` tells which one a column of theirs is.
-    pub(super) fn scanned_key(
-        &self,
-        key: usize,
-        column: impl Fn(usize) -> Option<ScanColumn>,
-    ) -> Option<ScanColumn> {
-        let (place, data_type) = self.probing().key_column(key)?;
-        Some(column(place)?.cast_to(data_type))
-    }
-
-    /// The column of the rows that probe that column `column` of what comes out is, if it is one.
-    pub(crate) fn probing_column(&self, column: usize) -> Option<usize> {
+    fn probing_column(&self, column: usize) -> Option<usize> {
         let left = self.spec.columns(Side::Left);
         match self.build {
             Side::Right => (column < left).then_some(column),
@@ -98,16 +91,20 @@ impl Broadcast {
         }
     }
 
-    /// Which of some rows find their keys in the table, once it is made.
-    pub(super) fn finds(&self, keys: &[ArrayRef], rows: usize) -> Result<Option<BooleanArray>> {
+    fn finds(&self, keys: &[ArrayRef], rows: usize) -> Result<Option<BooleanArray>> {
         let Some(table) = self.table.get() else { return Ok(None) };
-        let keys = self.spec.coder.encode(keys, rows)?;
-        Ok(Some((0..rows).map(|row| Some(table.first(&keys, row) != END)).collect()))
+        let firsts = table.index.firsts(&self.spec.coder, keys, rows)?;
+        Ok(Some(firsts.into_iter().map(|first| Some(first != END)).collect()))
     }
 
-    /// The table's keys, once it is made.
-    pub(super) fn table_keys(&self) -> Option<&TableKeys> {
+    fn known_keys(&self) -> Option<&KnownKeys> {
         self.keys.get()
+    }
+}
+
+impl SharedBuild for Broadcast {
+    fn name(&self) -> &'static str {
+        "build join table"
     }
 
     fn build(&self, inputs: Vec<Chunk>, context: &TaskContext) -> Result<()> {
@@ -121,7 +118,7 @@ impl Broadcast {
             batches.push(batch);
         }
         if self.drops_unpaired() {
-            let keys = TableKeys::of(&self.spec, self.build, &batches)?;
+            let keys = KnownKeys::of(&self.spec, self.build, &batches)?;
             self.keys.set(keys).map_err(|_| Error::internal("a table is made twice"))?;
         }
         let table = JoinTable::new(&self.spec, self.build, batches, held)?;
@@ -132,39 +129,5 @@ impl Broadcast {
 impl Debug for Broadcast {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "Broadcast({:?} of {:?})", self.build, self.spec.kind)
-    }
-}
-
-/// The stage whose one task makes the table.
-pub(crate) struct BuildTable {
-    /// Where the rows are.
-    pub(crate) input: StageTasks,
-    /// The table.
-    pub(crate) broadcast: Arc<Broadcast>,
-}
-
-impl Stage for BuildTable {
-    fn name(&self) -> &str {
-        "build join table"
-    }
-
-    fn pattern(&self) -> Pattern {
-        Pattern::TreeReduce
-    }
-
-    fn task_count(&self) -> usize {
-        1
-    }
-
-    fn dependencies(&self, _index: usize) -> Vec<Dependency> {
-        vec![self.input.all()]
-    }
-
-    fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
-        let broadcast = self.broadcast.clone();
-        Ok(finishing(move |inputs, context| {
-            broadcast.build(inputs, context)?;
-            Ok(Chunk::default())
-        }))
     }
 }

@@ -11,13 +11,16 @@
 //!                                +--> block by block of the table's side, the other side read for each
 //! ```
 //!
-//! `keys` makes keys comparable, `table` finds rows by key, `probe` makes what comes out of the rows
+//! `keys` makes keys comparable, `key_index` finds them, `table` has the rows, `probe` makes what comes out of the rows
 //! found, `bucket` fits a bucket into memory, `broadcast` shares one table between tasks,
-//! `probed_units` and `probed_rows` tell which units and rows of the other side need not be read.
+//! `key_filter` keeps rows without a partner from being cut, `probed_units` and `probed_rows` tell which units and rows of the other side need not be read.
 
 mod broadcast;
 mod bucket;
+mod key_filter;
+mod key_index;
 mod keys;
+mod look_up;
 mod probe;
 mod probed_rows;
 mod probed_units;
@@ -30,13 +33,17 @@ use dframe_core::{Error, Result};
 use dframe_expr::BoundExpr;
 use dframe_plan::node::JoinKind;
 
-pub(crate) use broadcast::{Broadcast, BuildTable};
+pub(crate) use broadcast::Broadcast;
 pub(crate) use bucket::JoinBuckets;
+pub(crate) use key_filter::KeyFilter;
+pub(crate) use key_index::{END, KeyIndex};
+pub(crate) use look_up::LookUp;
 pub(crate) use probed_rows::ProbedRows;
 pub(crate) use probed_units::ProbedUnits;
 
 use crate::exchange::ExchangeSpec;
 pub(crate) use keys::KeyCoder;
+pub(crate) use table::columns_of;
 
 /// A side of a join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +65,7 @@ impl Side {
 }
 
 /// A join, bound to its inputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct JoinSpec {
     /// Which rows come out.
     pub(crate) kind: JoinKind,
@@ -88,7 +95,7 @@ impl JoinSpec {
     }
 
     /// Whether rows of `side` without a pair come out.
-    fn keeps(&self, side: Side) -> bool {
+    pub(crate) fn keeps(&self, side: Side) -> bool {
         match side {
             Side::Left => self.kind.keeps_left(),
             Side::Right => self.kind.keeps_right(),

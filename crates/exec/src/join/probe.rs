@@ -16,7 +16,8 @@ use arrow::compute::{filter, take};
 use dframe_core::Result;
 use dframe_runtime::batch_bytes;
 
-use super::table::{END, JoinTable};
+use super::key_index::END;
+use super::table::JoinTable;
 use super::{JoinSpec, Side};
 use crate::pipeline::batch_of;
 
@@ -66,21 +67,22 @@ impl<'a> Probe<'a> {
         emit: &mut Emit<'_>,
     ) -> Result<bool> {
         let layout = self.spec.side(self.build.other());
-        let keys = self.spec.coder.encode(&layout.keys_of(batch), batch.num_rows())?;
+        let index = &self.table.index;
+        let firsts = index.firsts(&self.spec.coder, &layout.keys_of(batch), batch.num_rows())?;
         if !self.spec.emits_pairs() && self.spec.condition.is_none() {
-            self.mark_keys(&keys, batch.num_rows(), marks);
+            self.mark_keys(&firsts, marks);
             return Ok(true);
         }
         let row_bytes = batch_bytes(batch) / batch.num_rows().max(1);
         let wanted = self.pairs_max.min(PAIRS_BYTES / row_bytes.max(1)).clamp(16, PAIRS_MAX);
         let rows = layout.without_keys(batch.columns(), batch.num_rows())?;
         let mut pairs = Pairs::default();
-        for row in 0..rows.num_rows() {
-            let mut found = self.table.first(&keys, row);
+        for (row, first) in firsts.into_iter().enumerate() {
+            let mut found = first;
             while found != END {
                 pairs.probe.push(row as u32);
                 pairs.build.push(found);
-                found = self.table.next(found);
+                found = self.table.index.next(found);
                 if pairs.probe.len() >= wanted
                     && !self.flush(std::mem::take(&mut pairs), &rows, marks, emit)?
                 {
@@ -92,12 +94,8 @@ impl<'a> Probe<'a> {
     }
 
     /// Marks rows whose keys are there; of the table's, the first of each key.
-    fn mark_keys(&mut self, keys: &super::keys::Keys, rows: usize, marks: &mut [bool]) {
-        for row in 0..rows {
-            let found = self.table.first(keys, row);
-            if found == END {
-                continue;
-            }
+    fn mark_keys(&mut self, firsts: &[u32], marks: &mut [bool]) {
+        for (row, &found) in firsts.iter().enumerate().filter(|(_, found)| **found != END) {
             if let Some(mark) = marks.get_mut(row) {
                 *mark = true;
             }
@@ -194,7 +192,7 @@ impl<'a> Probe<'a> {
     /// Each row has the mark of the first of its key.
     fn spread_marks(&mut self) {
         for row in 0..self.built.len() {
-            let next = self.table.next(row as u32);
+            let next = self.table.index.next(row as u32);
             if self.built[row] && next != END {
                 self.built[next as usize] = true;
             }

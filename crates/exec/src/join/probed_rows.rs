@@ -1,10 +1,10 @@
-//! Rows of the probing side whose keys are none of a shared table's: their other columns need not be decoded.
+//! Rows of the probing side whose keys are none of a table's or filter's: their other columns need not be decoded.
 //!
 //! ```text
 //!   key columns --look up--> rows that find a key --> all columns, decoded for these --> probe
 //! ```
 //!
-//! What others do with a Bloom filter of the table, done with the table itself: it is there, and errs for no row. Only
+//! What others do with a Bloom filter of a small side, done with the table itself: it is there, and errs for no row. Only
 //! for kinds that drop rows without a partner.
 
 use std::fmt::{self, Debug, Formatter};
@@ -14,12 +14,12 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use dframe_core::{Error, Result};
 use dframe_plan::RowTest;
 
-use super::Broadcast;
+use super::look_up::{LookUp, scanned_key};
 use crate::skip::ScanColumn;
 
 /// Tells which rows find a key.
 pub(crate) struct ProbedRows {
-    broadcast: Arc<Broadcast>,
+    table: Arc<dyn LookUp>,
     /// The columns of the source that keys are, each once, in order.
     columns: Vec<usize>,
     /// Each key's column.
@@ -27,21 +27,22 @@ pub(crate) struct ProbedRows {
 }
 
 impl ProbedRows {
-    /// A test for rows that probe `broadcast`; `column` tells which column of the scan a column of the rows is. `None`
+    /// A test for rows that look themselves up in `table`; `column` tells which column of the scan a column of the rows is. `None`
     /// if rows without a partner come out, or if a key is no column of the scan.
     pub(crate) fn new(
-        broadcast: &Arc<Broadcast>,
+        table: &Arc<dyn LookUp>,
         column: impl Fn(usize) -> Option<ScanColumn>,
     ) -> Option<Self> {
-        if !broadcast.drops_unpaired() {
+        if !table.drops_unpaired() {
             return None;
         }
-        let keys = (0..broadcast.key_count()).map(|key| broadcast.scanned_key(key, &column));
+        let probing = table.probing();
+        let keys = (0..probing.keys().len()).map(|key| scanned_key(probing, key, &column));
         let keys = keys.collect::<Option<Vec<ScanColumn>>>()?;
         let mut columns: Vec<usize> = keys.iter().map(ScanColumn::column).collect();
         columns.sort_unstable();
         columns.dedup();
-        (!keys.is_empty()).then(|| Self { broadcast: broadcast.clone(), columns, keys })
+        (!keys.is_empty()).then(|| Self { table: table.clone(), columns, keys })
     }
 }
 
@@ -57,12 +58,12 @@ impl RowTest for ProbedRows {
             key.values(columns.column(place))
         };
         let keys = self.keys.iter().map(value).collect::<Result<Vec<ArrayRef>>>()?;
-        self.broadcast.finds(&keys, columns.num_rows())
+        self.table.finds(&keys, columns.num_rows())
     }
 }
 
 impl Debug for ProbedRows {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "ProbedRows({:?} by {:?})", self.broadcast, self.columns)
+        write!(f, "ProbedRows({:?} by {:?})", self.table, self.columns)
     }
 }

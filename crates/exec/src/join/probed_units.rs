@@ -1,7 +1,7 @@
-//! Units of the probing side that hold no partner of a row of a shared table, by the bounds of keys.
+//! Units of the probing side that hold no partner of a row of the other side, by the bounds of keys.
 //!
 //! ```text
-//!   the table's keys  3 .. 5 ........ 90       unit [6..80]   skipped: between two keys, if they are few
+//!   the known keys    3 .. 5 ........ 90       unit [6..80]   skipped: between two keys, if they are few
 //!                                              unit [80..99]  read
 //!                                              unit [91..99]  skipped
 //! ```
@@ -18,7 +18,8 @@ use dframe_core::Result;
 use dframe_expr::plain;
 use dframe_plan::{ColumnBounds, ScanUnit, Source};
 
-use super::{Broadcast, JoinSpec, Side};
+use super::look_up::{LookUp, scanned_key};
+use super::{JoinSpec, Side};
 use crate::skip::{ScanColumn, UnitTest};
 use crate::sort::canonical;
 
@@ -27,30 +28,30 @@ const VALUES_MAX: usize = 4096;
 
 /// Tells which units may hold rows that find a partner.
 pub(crate) struct ProbedUnits {
-    broadcast: Arc<Broadcast>,
+    table: Arc<dyn LookUp>,
     /// Keys, by number, that are columns of the scan.
     keys: Vec<(usize, ScanColumn)>,
 }
 
 impl ProbedUnits {
-    /// A test for rows that probe `broadcast`; `column` tells which column of the scan a column of the
+    /// A test for rows that look themselves up in `table`; `column` tells which column of the scan a column of the
     /// rows is. `None` if rows without a partner come out.
     pub(crate) fn new(
-        broadcast: &Arc<Broadcast>,
+        table: &Arc<dyn LookUp>,
         column: impl Fn(usize) -> Option<ScanColumn>,
     ) -> Option<Self> {
-        if !broadcast.drops_unpaired() {
+        if !table.drops_unpaired() {
             return None;
         }
-        let key = |key: usize| Some((key, broadcast.scanned_key(key, &column)?));
-        let keys = (0..broadcast.key_count()).filter_map(key).collect();
-        Some(Self { broadcast: broadcast.clone(), keys })
+        let key = |key: usize| Some((key, scanned_key(table.probing(), key, &column)?));
+        let keys = (0..table.probing().keys().len()).filter_map(key).collect();
+        Some(Self { table: table.clone(), keys })
     }
 }
 
 impl UnitTest for ProbedUnits {
     fn may_matter(&self, source: &dyn Source, unit: &ScanUnit) -> bool {
-        let Some(table) = self.broadcast.table_keys() else { return true };
+        let Some(table) = self.table.known_keys() else { return true };
         let may_meet = |(key, column): &(usize, ScanColumn)| match column.bounds(source, unit) {
             Some(bounds) => table.may_meet(*key, &bounds),
             None => true,
@@ -59,8 +60,8 @@ impl UnitTest for ProbedUnits {
     }
 }
 
-/// What is kept of a table's keys.
-pub(crate) struct TableKeys {
+/// What is kept of all keys of a side.
+pub(crate) struct KnownKeys {
     is_empty: bool,
     nulls_equal: bool,
     keys: Vec<KeyValues>,
@@ -75,7 +76,7 @@ struct KeyValues {
     has_null: bool,
 }
 
-impl TableKeys {
+impl KnownKeys {
     /// The keys of `batches`, which are laid out as those of `side`.
     pub(crate) fn of(spec: &JoinSpec, side: Side, batches: &[RecordBatch]) -> Result<Self> {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
@@ -133,6 +134,43 @@ impl KeyValues {
             }
             false => !below(last) && within(0),
         }
+    }
+}
+
+/// Keys as they are noted, batch by batch: what [`KnownKeys`] are made of.
+pub(super) struct NotedKeys {
+    rows: usize,
+    nulls_equal: bool,
+    /// For each key, the ends of each batch, and whether there was a NULL.
+    keys: Vec<(Vec<ArrayRef>, bool)>,
+}
+
+impl NotedKeys {
+    /// None yet.
+    pub(super) fn new(spec: &JoinSpec) -> Self {
+        let keys = vec![(Vec::new(), false); spec.side(Side::Left).keys().len()];
+        Self { rows: 0, nulls_equal: spec.coder.nulls_equal(), keys }
+    }
+
+    /// Notes the keys of some rows.
+    pub(super) fn note(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {
+        self.rows += rows;
+        for ((parts, has_null), key) in self.keys.iter_mut().zip(keys) {
+            *has_null |= key.logical_null_count() > 0;
+            parts.extend(ends(&canonical(&plain(key)?)?).ok());
+        }
+        Ok(())
+    }
+
+    /// What is known of them all.
+    pub(super) fn known(&self) -> KnownKeys {
+        let key = |(parts, has_null): &(Vec<ArrayRef>, bool)| {
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            let values = concat(&parts).ok().and_then(|ends| in_order(&ends).ok());
+            KeyValues { values, are_all: false, has_null: *has_null }
+        };
+        let keys = self.keys.iter().map(key).collect();
+        KnownKeys { is_empty: self.rows == 0, nulls_equal: self.nulls_equal, keys }
     }
 }
 

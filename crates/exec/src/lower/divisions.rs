@@ -114,7 +114,7 @@ impl Planner<'_> {
             let Origin::Planned(planned) = stream.origin else {
                 return Err(Error::internal("a stream that is not divided"));
             };
-            let fold = FoldSpec::Exchange(side.clone());
+            let fold = FoldSpec::Exchange(side.clone(), None);
             let fused = Arc::new(Fused { ops: stream.ops, fold, first_position: 0 });
             stages.push(Arc::new(planned.into_leaf(fused)?));
         }
@@ -176,6 +176,6 @@ pub(super) fn scan_column(stream: &Stream, column: usize) -> Option<ScanColumn> 
     }
 }
 
-fn units(partitions: &[Partition]) -> Vec<ScanUnit> {
+pub(super) fn units(partitions: &[Partition]) -> Vec<ScanUnit> {
     partitions.iter().flat_map(|partition| partition.units.clone()).collect()
 }

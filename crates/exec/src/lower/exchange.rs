@@ -12,6 +12,7 @@ use dframe_core::Result;
 
 use super::{Planner, Stream};
 use crate::exchange::ExchangeSpec;
+use crate::join::KeyFilter;
 use crate::shuffle::{BucketInputs, BucketWork, Shuffle};
 use crate::stage::{FoldSpec, StageTasks};
 
@@ -26,7 +27,18 @@ impl Planner<'_> {
         spec: Arc<ExchangeSpec>,
     ) -> Result<StageTasks> {
         let stream = self.without_tail(stream)?;
-        let stage = self.fold(stream, FoldSpec::Exchange(spec))?;
+        self.noting_exchange(stream, spec, None)
+    }
+
+    /// As [`Planner::exchange`]; the keys are noted for the other side of a join.
+    pub(super) fn noting_exchange(
+        &mut self,
+        stream: Stream,
+        spec: Arc<ExchangeSpec>,
+        noting: Option<Arc<KeyFilter>>,
+    ) -> Result<StageTasks> {
+        let stream = self.without_tail(stream)?;
+        let stage = self.fold(stream, FoldSpec::Exchange(spec, noting))?;
         Ok(self.tasks_of(stage))
     }
 

@@ -5,6 +5,7 @@
 //!   divisions by a key  left, right --a task each per division--> a task per division: join, ops, fold--> ...
 //!   else                left --exchange--+
 //!                       right --exchange-+--> a task per bucket: join, ops, fold--> ...
+//!   .. one side filtered  its keys are noted while it is cut; the other side is filtered by them before
 //! ```
 
 use std::sync::Arc;
@@ -16,15 +17,17 @@ use dframe_plan::node::{Join, JoinKind, Node};
 
 use super::{Origin, Planner, Stream};
 use crate::exchange::{ExchangeSpec, RowOrder};
-use crate::join::{Broadcast, BuildTable, JoinBuckets, JoinSpec, KeyCoder, Side};
+use crate::join::{Broadcast, JoinBuckets, JoinSpec, KeyCoder, KeyFilter, Side};
 use crate::pipeline::BlockOp;
 use crate::shuffle::{BucketInputs, StreamOrigin};
-use crate::stage::StageTasks;
+use crate::stage::{BuildShared, SharedBuild, StageTasks};
 
 /// One part in so many of the memory may be a table that all tasks share.
 const SHARED_SHARE: u64 = 16;
 /// Bytes of such a table, at most: larger ones miss the cache, and cutting both sides is faster.
 const SHARED_BYTES_MAX: u64 = 64 << 20;
+/// Keys are noted of a side of at most so many times the rows of the other one.
+const NOTED_ROWS_SHARE: u64 = 4;
 /// Rows of a table, places and keys included, take about so much more than the rows.
 const TABLE_ROW_BYTES: u64 = 64;
 
@@ -100,34 +103,85 @@ impl Planner<'_> {
         large: Stream,
     ) -> Result<Stream> {
         let rows = large.rows.max(small.rows);
-        let input = self.collect(small)?;
-        let input = self.tasks_of(input);
         let output = spec.output.clone();
         let broadcast = Arc::new(Broadcast::new(Arc::new(spec), build));
-        let stage = self.graph.push(Arc::new(BuildTable { input, broadcast: broadcast.clone() }));
-        let op = BlockOp::Probe(broadcast, StageTasks { stage, tasks: 1 });
-        Ok(Stream { rows, ..large.with_op(op, Some(output)) })
+        let table = self.shared(small, broadcast.clone())?;
+        Ok(Stream { rows, ..large.with_op(BlockOp::Probe(broadcast, table), Some(output)) })
+    }
+
+    /// The stage that makes what tasks share of the rows of `small`.
+    pub(super) fn shared(
+        &mut self,
+        small: Stream,
+        shared: Arc<dyn SharedBuild>,
+    ) -> Result<StageTasks> {
+        let input = self.collect(small)?;
+        Ok(self.shared_of(self.tasks_of(input), shared))
+    }
+
+    fn shared_of(&mut self, input: StageTasks, shared: Arc<dyn SharedBuild>) -> StageTasks {
+        let stage = self.graph.push(Arc::new(BuildShared { input, shared }));
+        StageTasks { stage, tasks: 1 }
     }
 
     fn join_buckets(&mut self, mut spec: JoinSpec, mut sides: [Stream; 2]) -> Result<Stream> {
         let rows = sides[0].rows.max(sides[1].rows);
         let (schema, buckets) = (spec.output.clone(), spec.sides[0].buckets());
-        let inputs = match buckets > 1 && self.divide_both(&mut sides, &spec.sides)? {
-            true => {
-                spec.sides = spec.sides.map(|side| Arc::new(side.in_one_bucket()));
-                let stage = self.alternating(sides, &spec.sides)?;
-                BucketInputs::Divisions { stage, sides: 2 }
-            }
-            false => {
-                let [left, right] = sides;
-                let left = self.exchange(left, spec.sides[0].clone())?;
-                let right = self.exchange(right, spec.sides[1].clone())?;
-                BucketInputs::Buckets(vec![left, right], buckets)
-            }
+        let noted = noted_side(&spec, &sides);
+        // Divisions read all of both sides, which pays where neither or each of them is filtered.
+        let lopsided =
+            noted.is_some() && sides.iter().filter(|side| side.is_narrowed()).count() == 1;
+        let inputs = if !lopsided && buckets > 1 && self.divide_both(&mut sides, &spec.sides)? {
+            spec.sides = spec.sides.map(|side| Arc::new(side.in_one_bucket()));
+            let stage = self.alternating(sides, &spec.sides)?;
+            BucketInputs::Divisions { stage, sides: 2 }
+        } else {
+            BucketInputs::Buckets(
+                self.exchange_both(&Arc::new(spec.clone()), sides, noted)?,
+                buckets,
+            )
         };
         let origin = StreamOrigin { inputs, work: Arc::new(JoinBuckets(Arc::new(spec))) };
         Ok(Stream::of(Origin::Buckets(origin), schema, rows))
     }
+
+    /// Both sides cut by key, the other one once the keys of `noted` are known.
+    fn exchange_both(
+        &mut self,
+        spec: &Arc<JoinSpec>,
+        [left, right]: [Stream; 2],
+        noted: Option<Side>,
+    ) -> Result<Vec<StageTasks>> {
+        let (noted, narrow, other) = match noted {
+            Some(Side::Left) => (Side::Left, left, right),
+            Some(Side::Right) => (Side::Right, right, left),
+            None => {
+                let left = self.exchange(left, spec.sides[0].clone())?;
+                return Ok(vec![left, self.exchange(right, spec.sides[1].clone())?]);
+            }
+        };
+        let filter = Arc::new(KeyFilter::new(spec.clone(), noted, narrow.rows));
+        let noting = Some(filter.clone());
+        let narrow = self.noting_exchange(narrow, spec.side(noted).clone(), noting)?;
+        let known = self.shared_of(narrow, filter.clone());
+        let other = other.with_op(BlockOp::Probe(filter, known), None);
+        let other = self.exchange(other, spec.side(noted.other()).clone())?;
+        Ok(if noted == Side::Left { vec![narrow, other] } else { vec![other, narrow] })
+    }
+}
+
+/// The side of which filters may have left so few rows that their keys are worth noting, if the other side's rows need
+/// not be kept.
+fn noted_side(spec: &JoinSpec, [left, right]: &[Stream; 2]) -> Option<Side> {
+    let can = |side: Side, own: &Stream, other: &Stream| {
+        !spec.side(side).keys().is_empty()
+            && !spec.keeps(side.other())
+            && own.is_narrowed()
+            && own.rows / NOTED_ROWS_SHARE <= other.rows
+    };
+    let sides = [(Side::Left, left, right), (Side::Right, right, left)];
+    let sides = sides.into_iter().filter(|(side, own, other)| can(*side, own, other));
+    sides.min_by_key(|(_, own, _)| own.rows).map(|(side, ..)| side)
 }
 
 /// The bytes of a row, about: texts are taken for short ones.

@@ -368,6 +368,21 @@ impl Stream {
         self
     }
 
+    /// Whether a filter, or a join that drops rows, may have left few rows of what was read.
+    fn is_narrowed(&self) -> bool {
+        let narrows = |op: &BlockOp| match op {
+            BlockOp::Filter(_) => true,
+            BlockOp::Probe(table, _) => table.drops_unpaired(),
+            _ => false,
+        };
+        let of_scan = match &self.origin {
+            Origin::Scan(scan) => !scan.filters.is_empty(),
+            Origin::Planned(planned) => !planned.scan.filters.is_empty(),
+            _ => false,
+        };
+        of_scan || self.ops.iter().any(narrows)
+    }
+
     /// The stream with an operator after it that looks at one batch at a time.
     fn mapped(self, map: impl BlockMap + 'static) -> Self {
         let schema = map.schema().clone();

@@ -27,9 +27,9 @@ pub(super) fn unit_tests(
         tests.push(Arc::new(first));
     }
     for (place, op) in fused.ops.iter().enumerate() {
-        let BlockOp::Probe(broadcast, _) = op else { continue };
+        let BlockOp::Probe(table, _) = op else { continue };
         let column = |column| ScanColumn::behind(column, &fused.ops[..place], scan);
-        if let Some(probed) = ProbedUnits::new(broadcast, column) {
+        if let Some(probed) = ProbedUnits::new(table, column) {
             tests.push(Arc::new(probed));
         }
     }
@@ -44,9 +44,9 @@ pub(super) fn row_tests(scan: &Scan, fused: &Fused) -> Vec<Arc<dyn RowTest>> {
         return tests;
     }
     for (place, op) in fused.ops.iter().enumerate() {
-        let BlockOp::Probe(broadcast, _) = op else { continue };
+        let BlockOp::Probe(table, _) = op else { continue };
         let column = |column| ScanColumn::behind(column, &fused.ops[..place], scan);
-        if let Some(probed) = ProbedRows::new(broadcast, column) {
+        if let Some(probed) = ProbedRows::new(table, column) {
             tests.push(Arc::new(probed));
         }
     }
