@@ -351,6 +351,7 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
         "parquet",
         "arrow",
         "arrow-stream",
+        "avro",
         "sqlite",
     ];
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())

@@ -69,6 +69,7 @@ impl Input {
         match reading.format(&self.paths)? {
             InputFormat::Parquet => session.scan_parquet(&self.paths),
             InputFormat::Arrow => session.scan_ipc(&self.paths),
+            InputFormat::Avro => session.scan_avro(&self.paths),
             InputFormat::Sqlite => session.scan_sqlite(&self.paths, &reading.sqlite()),
             InputFormat::Csv => {
                 let source = session.open_csv(&self.paths, &reading.csv()?)?;

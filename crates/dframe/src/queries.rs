@@ -74,6 +74,7 @@ impl Session {
             InputFormat::Arrow => self.scan_ipc(&table.names),
             InputFormat::Csv => self.scan_csv(&table.names),
             InputFormat::Json => self.scan_ndjson(&table.names),
+            InputFormat::Avro => self.scan_avro(&table.names),
             InputFormat::Sqlite => self.scan_sqlite(&table.names, &SqliteOptions::default()),
         }
     }
@@ -90,6 +91,7 @@ pub fn table_format(table: &Table) -> Result<Option<InputFormat>> {
         "read_csv" | "read_csv_auto" => InputFormat::Csv,
         "read_json" | "read_ndjson" | "read_json_auto" | "read_ndjson_auto" => InputFormat::Json,
         "read_arrow" | "read_ipc" => InputFormat::Arrow,
+        "read_avro" => InputFormat::Avro,
         "read_sqlite" => InputFormat::Sqlite,
         other => {
             return Err(Error::unsupported(format!(

@@ -14,7 +14,7 @@ use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
 use dframe_io::{
-    CsvOptions, CsvSource, CsvSurvey, IpcSource, JsonOptions, JsonSource, JsonSurvey,
+    AvroSource, CsvOptions, CsvSource, CsvSurvey, IpcSource, JsonOptions, JsonSource, JsonSurvey,
     ParquetSource, SinkOptions, SqliteOptions, SqliteSource,
 };
 use dframe_plan::{LogicalPlan, Optimizer, Source};
@@ -190,6 +190,26 @@ impl Session {
     ) -> Result<Arc<JsonSource>> {
         let paths = paths.into_paths();
         Ok(Arc::new(survey::open(self, |_| JsonSurvey::open(&paths, options))?))
+    }
+
+    /// A frame over one or more Avro files: paths, directories and globs.
+    ///
+    /// ```
+    /// use dframe::prelude::*;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+    /// # let folder = tempfile::tempdir()?;
+    /// # let late = folder.path().join("late.avro");
+    /// let session = Session::builder().threads(2).build()?;
+    /// session.scan_parquet(path)?.filter(col("delay").gt(600)).sink(&late, Format::Avro)?;
+    /// assert!(session.scan_avro(&*late)?.count()? > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A path that does not exist, a file that is no Avro file or is cut off, or files whose schemas conflict.
+    pub fn scan_avro(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
+        Ok(self.scan(Arc::new(AvroSource::open(&paths.into_paths())?)))
     }
 
     /// A frame over a table of an SQLite database: the only one, or the one that `options` name, or the result of a

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use dframe_core::{Error, Result};
 
 use crate::ipc::is_stream;
-use crate::paths::{self, CSV, Extensions, IPC, JSON, PARQUET, SQLITE};
+use crate::paths::{self, AVRO, CSV, Extensions, IPC, JSON, PARQUET, SQLITE};
 
 /// A format that files are read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +21,26 @@ pub enum InputFormat {
     Json,
     /// Arrow IPC: files, streams, Feather.
     Arrow,
+    /// Avro object container files.
+    Avro,
     /// A table of an SQLite database.
     Sqlite,
 }
 
 /// The formats, by the extensions of their files. Of a directory that holds files of several, those of the
 /// first in this list are read.
-const FORMATS: [(&Extensions, InputFormat); 5] = [
+const FORMATS: [(&Extensions, InputFormat); 6] = [
     (&PARQUET, InputFormat::Parquet),
     (&CSV, InputFormat::Csv),
     (&JSON, InputFormat::Json),
     (&IPC, InputFormat::Arrow),
+    (&AVRO, InputFormat::Avro),
     (&SQLITE, InputFormat::Sqlite),
 ];
 
 impl InputFormat {
     /// The names of the formats.
-    pub const NAMES: [&str; 6] = ["parquet", "csv", "json", "ndjson", "arrow", "sqlite"];
+    pub const NAMES: [&str; 7] = ["parquet", "csv", "json", "ndjson", "arrow", "avro", "sqlite"];
 
     /// The format of files, directories and globs by their extensions; of a file whose name says nothing by
     /// its first bytes, and Parquet if they say nothing, either.
@@ -77,6 +80,9 @@ fn of_head(path: &Path) -> Option<InputFormat> {
     // A pipe would lose what is read of it.
     let mut file = File::open(path).ok().filter(|_| path.is_file())?;
     file.read_exact(&mut head).ok()?;
+    if head.starts_with(b"Obj\x01") {
+        return Some(InputFormat::Avro);
+    }
     if head.starts_with(b"SQLite f") {
         return Some(InputFormat::Sqlite);
     }
@@ -99,9 +105,10 @@ impl FromStr for InputFormat {
             "csv" => Ok(Self::Csv),
             "json" | "ndjson" => Ok(Self::Json),
             "arrow" => Ok(Self::Arrow),
+            "avro" => Ok(Self::Avro),
             "sqlite" => Ok(Self::Sqlite),
             _ => Err(Error::invalid_input(format!("'{name}' is not a format that can be read"))
-                .remedy("the formats are parquet, csv, json, ndjson, arrow and sqlite")),
+                .remedy("the formats are parquet, csv, json, ndjson, arrow, avro and sqlite")),
         }
     }
 }

@@ -1,13 +1,14 @@
-//! Files to batches and back: the Parquet, CSV, JSON, Arrow IPC and SQLite sources, and the sinks that write results.
+//! Files to batches and back: the Parquet, CSV, JSON, Arrow IPC, Avro and SQLite sources, and the sinks that write results.
 //!
 //! ```text
-//!   paths --open--> ParquetSource, CsvSource, JsonSource, IpcSource, SqliteSource (dframe_plan::Source) --fetch, decode--> batches
-//!   batches --> Sink (table, csv, json, markdown, parquet, arrow, sqlite) --> file or standard output
+//!   paths --open--> ParquetSource, CsvSource, JsonSource, IpcSource, AvroSource, SqliteSource (dframe_plan::Source) --fetch, decode--> batches
+//!   batches --> Sink (table, csv, json, markdown, parquet, arrow, avro, sqlite) --> file or standard output
 //! ```
 //!
 //! This crate starts no thread and knows no operator: whoever scans decides where a fetch waits and
 //! where a decode computes.
 
+pub mod avro;
 pub mod csv;
 mod file;
 mod guard;
@@ -23,6 +24,7 @@ mod text;
 mod unify;
 mod widen;
 
+pub use avro::AvroSource;
 pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;
 pub use ipc::IpcSource;

@@ -33,6 +33,7 @@ pub(crate) const JSON: Extensions = Extensions {
 pub(crate) const IPC: Extensions =
     Extensions { what: "arrow", names: &["arrow", "arrows", "ipc", "feather"], packed: &[] };
 
+pub(crate) const AVRO: Extensions = Extensions { what: "avro", names: &["avro"], packed: &[] };
 pub(crate) const SQLITE: Extensions =
     Extensions { what: "SQLite", names: &["sqlite", "sqlite3", "db"], packed: &[] };
 

@@ -11,7 +11,7 @@ use crate::query::{Context, Query};
 
 /// Write files again in another format
 ///
-/// Between Parquet, CSV, TSV, JSON, NDJSON, Arrow files and streams, in the order of the rows, larger than
+/// Between Parquet, CSV, TSV, JSON, NDJSON, Arrow, Avro and SQLite, in the order of the rows, larger than
 /// memory. Several files become one, with the columns of all. Without --output, the second of two files is
 /// the output, which must not exist yet; `-` is standard output.
 #[derive(Args, Debug)]
@@ -22,7 +22,7 @@ pub struct Convert {
     /// What is read.
     #[command(flatten)]
     input: InputArgs,
-    /// How Parquet and Arrow files are compressed [default: snappy for parquet, nothing for arrow]
+    /// How Parquet, Arrow and Avro files are compressed [default: snappy, nothing for arrow]
     #[arg(long, value_name = "CODEC")]
     compression: Option<Codec>,
     /// Where the result goes.
@@ -57,7 +57,8 @@ impl Convert {
         match self.output.resolve()?.format {
             format if format.is_binary() && format != Format::Sqlite => Ok(()),
             format => {
-                let message = format!("--compression is for parquet and arrow, not for {format}");
+                let message =
+                    format!("--compression is for parquet, arrow and avro, not for {format}");
                 Err(Error::invalid_input(message).remedy("leave it out"))
             }
         }

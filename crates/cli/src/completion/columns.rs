@@ -125,6 +125,7 @@ fn columns(paths: &[String], reading: &ReadingArgs) -> Result<Vec<String>> {
     let frame = match reading.format(paths)? {
         InputFormat::Parquet => session.scan_parquet(paths)?,
         InputFormat::Arrow => session.scan_ipc(paths)?,
+        InputFormat::Avro => session.scan_avro(paths)?,
         InputFormat::Sqlite => return SqliteSource::column_names(paths, &reading.sqlite()),
         InputFormat::Csv => return CsvSurvey::column_names(paths, &reading.csv()?),
         InputFormat::Json => return JsonSurvey::leading_names(paths, &reading.json()?),

@@ -36,6 +36,7 @@ use crate::paths;
 use crate::unify::Unified;
 use index::Index;
 pub(crate) use index::is_stream;
+pub(crate) use types::{conform, logical};
 use unit_batches::UnitBatches;
 
 /// Arrow IPC files and streams, scanned as one table.

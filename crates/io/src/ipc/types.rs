@@ -15,7 +15,7 @@ use crate::unify::cast_to;
 ///
 /// # Errors
 /// There is none.
-pub(super) fn logical(wire: &DataType) -> Result<DataType> {
+pub(crate) fn logical(wire: &DataType) -> Result<DataType> {
     use DataType::*;
     Ok(match wire {
         Dictionary(_, values) => logical(values)?,
@@ -51,7 +51,7 @@ pub(super) fn stays_dictionary(wire: &DataType) -> bool {
 }
 
 /// A column in the type of the source.
-pub(super) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
+pub(crate) fn conform(array: &ArrayRef, wanted: &DataType) -> Result<ArrayRef> {
     Ok(cast_to(&plain(array)?, wanted)?)
 }
 

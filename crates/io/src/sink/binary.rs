@@ -145,7 +145,7 @@ impl Sink for ArrowSink {
 }
 
 /// The batch in the sink's types: batches come with and without dictionaries, a file has one type.
-fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+pub(super) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(array, field)| match array.data_type() == field.data_type() {
         true => Ok(array.clone()),

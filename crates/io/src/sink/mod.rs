@@ -7,6 +7,7 @@
 //!
 //! A sink holds a bounded amount: the text formats nothing, the table its 40 rows, Parquet a row group.
 
+mod avro;
 mod binary;
 mod folder;
 mod folder_name;
@@ -91,12 +92,14 @@ pub enum Format {
     Arrow,
     /// An Apache Arrow IPC stream, which can be read while it is written.
     ArrowStream,
+    /// An Avro object container file.
+    Avro,
     /// A table of an SQLite database of its own. NaN is NULL, which SQLite has no number for.
     Sqlite,
 }
 
 impl Format {
-    const NAMES: [(&'static str, Format); 10] = [
+    const NAMES: [(&'static str, Format); 11] = [
         ("table", Format::Table),
         ("csv", Format::Csv),
         ("tsv", Format::Tsv),
@@ -106,6 +109,7 @@ impl Format {
         ("parquet", Format::Parquet),
         ("arrow", Format::Arrow),
         ("arrow-stream", Format::ArrowStream),
+        ("avro", Format::Avro),
         ("sqlite", Format::Sqlite),
     ];
 
@@ -121,6 +125,7 @@ impl Format {
             "parquet" | "parq" => Self::Parquet,
             "arrow" | "ipc" | "feather" => Self::Arrow,
             "arrows" => Self::ArrowStream,
+            "avro" => Self::Avro,
             "sqlite" | "sqlite3" | "db" => Self::Sqlite,
             "txt" => Self::Table,
             _ => return None,
@@ -139,13 +144,14 @@ impl Format {
             Self::Ndjson => "ndjson",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
+            Self::Avro => "avro",
             Self::Sqlite => "sqlite",
         }
     }
 
     /// Whether the output is for programs only, so that a terminal should not receive it.
     pub fn is_binary(self) -> bool {
-        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream | Self::Sqlite)
+        matches!(self, Self::Parquet | Self::Arrow | Self::ArrowStream | Self::Avro | Self::Sqlite)
     }
 }
 
@@ -178,7 +184,7 @@ impl std::fmt::Display for Format {
 /// How files of columns are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Parquet: snappy; Arrow: none.
+    /// Parquet and Avro: snappy; Arrow: none.
     #[default]
     Default,
     /// Not at all.
@@ -194,7 +200,7 @@ pub enum Compression {
 pub struct SinkOptions {
     /// Of the table format.
     pub table: TableOptions,
-    /// Of Parquet and Arrow files.
+    /// Of Parquet, Arrow and Avro files.
     pub compression: Compression,
     /// The bytes that a Parquet row group may take while it is written.
     pub row_group_bytes: usize,
@@ -259,6 +265,7 @@ fn create_file_sink(
         Format::Parquet => Box::new(binary::ParquetSink::new(output, schema, options)?),
         Format::Arrow => Box::new(binary::ArrowSink::file(output, schema, options)?),
         Format::ArrowStream => Box::new(binary::ArrowSink::stream(output, schema, options)?),
+        Format::Avro => Box::new(avro::AvroSink::new(output, schema, options)?),
         Format::Sqlite => {
             return Err(Error::unsupported("an SQLite database is one file of its own")
                 .remedy("name a file with -o, such as out.sqlite"));
