@@ -6,3 +6,4 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod fixtures;
+pub mod store;

@@ -197,7 +197,8 @@ pub enum ErrorFormat {
 /// The files that are read.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Parquet, CSV, JSON or Arrow files, directories of them, or globs; `-` is standard input
+    /// Parquet, CSV, JSON or Arrow files, directories of them, globs, or URLs (s3://, gs://, az://,
+    /// https://); `-` is standard input
     #[arg(required = true, value_name = "FILES")]
     pub files: Vec<String>,
     /// How they are read.
@@ -233,6 +234,9 @@ pub struct RunArgs {
     /// What it may take.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// How objects are reached.
+    #[command(flatten)]
+    pub stores: StoreArgs,
     /// Run the plan as it was written, for comparison
     #[arg(long, help_heading = "Advanced", hide_short_help = true)]
     pub no_optimizer: bool,
@@ -243,6 +247,25 @@ pub struct RunArgs {
     /// What is shown of the run.
     #[command(flatten)]
     pub watch: WatchArgs,
+}
+
+/// How objects are reached. The rest is in the environment, as other programs have it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Input")]
+pub struct StoreArgs {
+    /// Server of s3://, gs:// and az:// files, such as http://127.0.0.1:9000 [default: the cloud's]
+    #[arg(long, value_name = "URL", value_parser = some_text)]
+    endpoint: Option<String>,
+}
+
+impl StoreArgs {
+    /// A session that reaches them so.
+    pub fn apply(&self, builder: SessionBuilder) -> SessionBuilder {
+        match &self.endpoint {
+            Some(url) => builder.endpoint(url),
+            None => builder,
+        }
+    }
 }
 
 /// What a run may take.

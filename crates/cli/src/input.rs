@@ -66,7 +66,7 @@ impl Input {
         reading: &ReadingArgs,
         messages: Messages,
     ) -> Result<LazyFrame> {
-        match reading.format(&self.paths)? {
+        match reading.format(session.inputs(&self.paths))? {
             InputFormat::Parquet => session.scan_parquet(&self.paths),
             InputFormat::Arrow => session.scan_ipc(&self.paths),
             InputFormat::Avro => session.scan_avro(&self.paths),

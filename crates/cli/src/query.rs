@@ -72,7 +72,7 @@ impl<'a> Query<'a> {
         if let Some(profile) = &profile {
             builder = builder.observer(profile.recorder.clone());
         }
-        builder = run.limits.apply(builder);
+        builder = run.stores.apply(run.limits.apply(builder));
         if run.no_optimizer {
             builder = builder.optimizer(Optimizer::off());
         }

@@ -3,6 +3,7 @@
 use arrow::datatypes::DataType;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use dframe::io::Inputs;
 use dframe::sql::parse_schema;
 use dframe::{BadRows, CsvOptions, InputFormat, JsonOptions, Result, SqliteOptions};
 
@@ -63,10 +64,10 @@ impl ReadingArgs {
     ///
     /// # Errors
     /// The files have different ones.
-    pub fn format(&self, paths: &[String]) -> Result<InputFormat> {
+    pub fn format(&self, inputs: impl Into<Inputs>) -> Result<InputFormat> {
         match self.input_format {
             Some(format) => Ok(format),
-            None => InputFormat::of(paths),
+            None => InputFormat::of(inputs),
         }
     }
 

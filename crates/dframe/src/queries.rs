@@ -67,7 +67,7 @@ impl Session {
     pub fn table(&self, table: &Table) -> Result<LazyFrame> {
         let format = match table_format(table)? {
             Some(format) => format,
-            None => InputFormat::of(&table.names)?,
+            None => InputFormat::of(self.inputs(&table.names))?,
         };
         match format {
             InputFormat::Parquet => self.scan_parquet(&table.names),

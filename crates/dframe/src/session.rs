@@ -14,8 +14,8 @@ use dframe_core::size::{Size, format_bytes, memory_total};
 use dframe_core::{CancelToken, Error, Observer, Result, Silent};
 use dframe_exec::{Engine, EngineOptions};
 use dframe_io::{
-    AvroSource, CsvOptions, CsvSource, CsvSurvey, IpcSource, JsonOptions, JsonSource, JsonSurvey,
-    ParquetSource, SinkOptions, SqliteOptions, SqliteSource,
+    AvroSource, CsvOptions, CsvSource, CsvSurvey, Inputs, IpcSource, JsonOptions, JsonSource,
+    JsonSurvey, ParquetSource, SinkOptions, SqliteOptions, SqliteSource, StoreOptions, Stores,
 };
 use dframe_plan::{LogicalPlan, Optimizer, Source};
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
@@ -47,6 +47,7 @@ pub struct Session {
     shared: Arc<Shared>,
     optimizer: Optimizer,
     cancel: CancelToken,
+    stores: Stores,
 }
 
 struct Shared {
@@ -82,12 +83,13 @@ impl Session {
         SessionBuilder::default()
     }
 
-    /// A frame over one or more Parquet files: paths, directories and globs.
+    /// A frame over one or more Parquet files: paths, directories, globs, and URLs of objects
+    /// (`s3://bucket/key`, `gs://`, `az://`, `https://`).
     ///
     /// # Errors
     /// A path that does not exist, a file that is no Parquet file, or files whose schemas conflict.
     pub fn scan_parquet(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
-        Ok(self.scan(Arc::new(ParquetSource::open(&paths.into_paths())?)))
+        Ok(self.scan(Arc::new(ParquetSource::open(self.inputs(paths))?)))
     }
 
     /// A frame over one or more Arrow IPC files or streams, or Feather files: paths, directories and globs.
@@ -96,7 +98,7 @@ impl Session {
     /// A path that does not exist, a file that is no Arrow file or is cut off, a column of a type that cannot
     /// be read, or files whose schemas conflict.
     pub fn scan_ipc(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
-        Ok(self.scan(Arc::new(IpcSource::open(&paths.into_paths())?)))
+        Ok(self.scan(Arc::new(IpcSource::open(self.inputs(paths))?)))
     }
 
     /// A frame over one or more CSV files: paths, directories and globs.
@@ -138,7 +140,7 @@ impl Session {
     /// As [`Session::scan_csv_with`].
     pub fn open_csv(&self, paths: impl IntoPaths, options: &CsvOptions) -> Result<Arc<CsvSource>> {
         Ok(Arc::new(survey::open(self, |budget| {
-            CsvSurvey::open(&paths.into_paths(), options, budget)
+            CsvSurvey::open(self.inputs(paths), options, budget)
         })?))
     }
 
@@ -188,8 +190,13 @@ impl Session {
         paths: impl IntoPaths,
         options: &JsonOptions,
     ) -> Result<Arc<JsonSource>> {
-        let paths = paths.into_paths();
-        Ok(Arc::new(survey::open(self, |_| JsonSurvey::open(&paths, options))?))
+        let inputs = self.inputs(paths);
+        Ok(Arc::new(survey::open(self, |_| JsonSurvey::open(inputs, options))?))
+    }
+
+    /// What paths name, for a source of your own opening: objects are reached as this session reaches them.
+    pub fn inputs(&self, paths: impl IntoPaths) -> Inputs {
+        Inputs::new(paths.into_paths(), self.stores.clone())
     }
 
     /// A frame over one or more Avro files: paths, directories and globs.
@@ -361,9 +368,17 @@ pub struct SessionBuilder {
     observers: Observers,
     optimizer: Optimizer,
     cancel: CancelToken,
+    endpoint: Option<String>,
 }
 
 impl SessionBuilder {
+    /// The server that `s3://`, `gs://` and `az://` objects are read from, where it is not the cloud's own:
+    /// `http://127.0.0.1:9000`. Over http:// only this machine is, unless `AWS_ALLOW_HTTP` is true.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
     /// The most memory that queries may take, together. 70 % of what there is by default.
     pub fn memory_limit(mut self, limit: impl Into<Size>) -> Self {
         self.memory = Some(limit.into());
@@ -438,7 +453,13 @@ impl SessionBuilder {
             observer: self.observers.into_observer().unwrap_or_else(|| Arc::new(Silent)),
             engine: Mutex::new(None),
         };
-        Session { shared: Arc::new(shared), optimizer: self.optimizer, cancel: self.cancel }
+        let stores = StoreOptions { endpoint: self.endpoint, cancel: self.cancel.clone() };
+        Session {
+            shared: Arc::new(shared),
+            optimizer: self.optimizer,
+            cancel: self.cancel,
+            stores: Stores::new(stores),
+        }
     }
 }
 

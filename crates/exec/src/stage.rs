@@ -187,6 +187,10 @@ impl Stage for Leaf {
         units.map(unit_bytes).max().unwrap_or(0)
     }
 
+    fn fetches_ahead(&self) -> usize {
+        self.source.fetches_ahead()
+    }
+
     fn task(&self, index: usize) -> Result<Box<dyn Task>> {
         let units = self.partitions[index].units.clone();
         Ok(Box::new(LeafTask {

@@ -1,14 +1,14 @@
 //! Which format files have: by their names, else by their first bytes.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
 use dframe_core::{Error, Result};
 
+use crate::file::OpenFile;
 use crate::ipc::is_stream;
-use crate::paths::{self, AVRO, CSV, Extensions, IPC, JSON, PARQUET, SQLITE};
+use crate::object::{Kind, Url};
+use crate::paths::{self, AVRO, CSV, Extensions, IPC, Inputs, JSON, PARQUET, SQLITE};
 
 /// A format that files are read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +47,10 @@ impl InputFormat {
     ///
     /// # Errors
     /// Paths of different formats.
-    pub fn of(paths: &[String]) -> Result<Self> {
-        let mut formats = paths.iter().map(|path| of_one(path));
+    pub fn of(inputs: impl Into<Inputs>) -> Result<Self> {
+        let inputs = inputs.into();
+        let paths = &inputs.names;
+        let mut formats = paths.iter().map(|path| of_one(path, &inputs));
         let Some(first) = formats.next() else { return Ok(Self::Parquet) };
         match formats.position(|format| format != first) {
             None => Ok(first),
@@ -62,24 +64,35 @@ impl InputFormat {
     }
 }
 
-fn of_one(path: &str) -> InputFormat {
-    let named = Path::new(path);
+fn of_one(path: &str, inputs: &Inputs) -> InputFormat {
+    let url = Url::parse(path);
+    let named = Path::new(url.map_or(path, |url| url.key));
     if let Some((_, format)) = FORMATS.iter().find(|(extensions, _)| extensions.fit(named)) {
         return *format;
     }
-    if named.is_dir() || paths::is_pattern(path) {
-        let held = FORMATS.iter().find(|(extensions, _)| holds(path, extensions));
-        return held.map_or(InputFormat::Parquet, |(_, format)| *format);
-    }
-    of_head(named).unwrap_or(InputFormat::Parquet)
+    let many = match url {
+        None => named.is_dir() || paths::is_pattern(path),
+        Some(url) => url.is_prefix() || url.is_pattern(),
+    };
+    let head = if many { None } else { of_head(path, inputs) };
+    head.or_else(|| {
+        // The name of an object may be one of many below it, which only a list tells.
+        let may_hold = many || url.is_some_and(|url| url.kind != Kind::Http);
+        let mut formats = FORMATS.iter().filter(|_| may_hold);
+        formats.find(|(extensions, _)| holds(path, inputs, extensions)).map(|(_, format)| *format)
+    })
+    .unwrap_or(InputFormat::Parquet)
 }
 
 /// What the first bytes of a file tell.
-fn of_head(path: &Path) -> Option<InputFormat> {
-    let mut head = [0; 8];
+fn of_head(path: &str, inputs: &Inputs) -> Option<InputFormat> {
     // A pipe would lose what is read of it.
-    let mut file = File::open(path).ok().filter(|_| path.is_file())?;
-    file.read_exact(&mut head).ok()?;
+    if Url::parse(path).is_none() && !Path::new(path).is_file() {
+        return None;
+    }
+    let place = paths::expand(&inputs.only(path), &PARQUET).ok()?.into_iter().next()?;
+    let mut head = [0; 8];
+    OpenFile::open(&place, "").and_then(|file| file.read_into(0, &mut head)).ok()?;
     if head.starts_with(b"Obj\x01") {
         return Some(InputFormat::Avro);
     }
@@ -91,9 +104,9 @@ fn of_head(path: &Path) -> Option<InputFormat> {
 }
 
 /// Whether a directory or glob names files with such names.
-fn holds(path: &str, wanted: &Extensions) -> bool {
-    let found = paths::expand(&[path.to_string()], wanted).unwrap_or_default();
-    found.iter().any(|file| wanted.fit(file))
+fn holds(path: &str, inputs: &Inputs, wanted: &Extensions) -> bool {
+    let found = paths::expand(&inputs.only(path), wanted).unwrap_or_default();
+    found.iter().any(|place| wanted.fit(place.name()))
 }
 
 impl FromStr for InputFormat {

@@ -5,8 +5,8 @@
 //!   batches --> Sink (table, csv, json, markdown, parquet, arrow, avro, sqlite) --> file or standard output
 //! ```
 //!
-//! This crate starts no thread and knows no operator: whoever scans decides where a fetch waits and
-//! where a decode computes.
+//! This crate knows no operator and starts no thread but those that speak with object stores: whoever scans
+//! decides where a fetch waits and where a decode computes.
 
 pub mod avro;
 pub mod csv;
@@ -15,6 +15,7 @@ mod guard;
 mod input_format;
 pub mod ipc;
 pub mod json;
+mod object;
 pub mod parquet;
 mod partitioning;
 mod paths;
@@ -29,7 +30,9 @@ pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
 pub use input_format::InputFormat;
 pub use ipc::IpcSource;
 pub use json::{JsonFound, JsonOptions, JsonSource, JsonSurvey};
+pub use object::{StoreOptions, Stores};
 pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupMeta};
+pub use paths::Inputs;
 pub use sink::{
     Compression, FolderOptions, Format, Sink, SinkOptions, SinkReport, TableOptions, Target,
     create_sink, is_broken_pipe, type_name,

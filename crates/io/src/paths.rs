@@ -6,6 +6,61 @@ use std::path::{Path, PathBuf};
 
 use dframe_core::{Error, Result};
 
+use crate::file::Place;
+use crate::object::{self, Stores, Url};
+
+/// What the user names, and the stores that objects among it are in.
+///
+/// ```
+/// use dframe_io::{Inputs, InputFormat};
+///
+/// let inputs = Inputs::from(&["trades.parquet".to_string()]);
+/// assert_eq!(InputFormat::of(&inputs)?, InputFormat::Parquet);
+/// # Ok::<(), dframe_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    pub(crate) names: Vec<String>,
+    pub(crate) stores: Stores,
+}
+
+impl Inputs {
+    /// Files, directories, globs, and URLs of objects, which are reached by `stores`.
+    pub fn new(names: Vec<String>, stores: Stores) -> Self {
+        Self { names, stores }
+    }
+
+    /// Of these, one.
+    pub(crate) fn only(&self, name: &str) -> Self {
+        Self { names: vec![name.to_string()], stores: self.stores.clone() }
+    }
+}
+
+impl From<&Inputs> for Inputs {
+    fn from(inputs: &Inputs) -> Self {
+        inputs.clone()
+    }
+}
+
+/// With stores of their own.
+impl From<&[String]> for Inputs {
+    fn from(names: &[String]) -> Self {
+        Self::new(names.to_vec(), Stores::default())
+    }
+}
+
+impl From<&Vec<String>> for Inputs {
+    fn from(names: &Vec<String>) -> Self {
+        Self::from(names.as_slice())
+    }
+}
+
+impl<const N: usize> From<&[String; N]> for Inputs {
+    fn from(names: &[String; N]) -> Self {
+        Self::from(names.as_slice())
+    }
+}
+
 /// The names of files that are taken from directories. A file named by the user may have any.
 #[derive(Debug)]
 pub(crate) struct Extensions {
@@ -57,17 +112,37 @@ fn known(path: &Path, names: &[&'static str]) -> Option<&'static str> {
     names.iter().copied().find(|name| extension.eq_ignore_ascii_case(name))
 }
 
-/// The files that `paths` name, in the order given; directories and globs in the order of names.
-pub(crate) fn expand(paths: &[String], wanted: &Extensions) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        expand_one(path, wanted, &mut files)?;
+/// The files that `inputs` name, in the order given; directories and globs in the order of names.
+pub(crate) fn expand(inputs: &Inputs, wanted: &Extensions) -> Result<Vec<Place>> {
+    let mut places = Vec::new();
+    for name in &inputs.names {
+        if let Some(url) = Url::parse(name) {
+            let fit = |key: &Path| wanted.fit(key);
+            let objects = object::expand(&url, &inputs.stores, wanted.what, &fit)?;
+            places.extend(objects.into_iter().map(Place::Object));
+            continue;
+        }
+        let mut files = Vec::new();
+        expand_one(name, wanted, &mut files)?;
+        places.extend(files.into_iter().map(Place::Local));
     }
-    if files.is_empty() {
+    if places.is_empty() {
         let remedy = format!("name a {} file", wanted.what);
         return Err(Error::invalid_input("no input file is named").remedy(remedy));
     }
-    Ok(files)
+    Ok(places)
+}
+
+/// The files that `names` name, for a format that is read with the means of the file system.
+pub(crate) fn expand_local(names: &[String], wanted: &Extensions) -> Result<Vec<PathBuf>> {
+    if let Some(name) = names.iter().find(|name| Url::parse(name).is_some()) {
+        let what = wanted.what;
+        return Err(Error::unsupported(format!("a {what} file cannot be read from a store"))
+            .file(name)
+            .remedy("copy it, and read the copy"));
+    }
+    let places = expand(&Inputs::from(names), wanted)?;
+    Ok(places.iter().map(|place| place.path().to_path_buf()).collect())
 }
 
 fn expand_one(path: &str, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -113,7 +188,7 @@ fn walk(folder: &Path, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<
     Ok(())
 }
 
-fn is_hidden(path: &Path) -> bool {
+pub(crate) fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     matches!(name.first(), Some(b'_' | b'.'))
 }
@@ -123,7 +198,7 @@ pub(crate) fn is_pattern(path: &str) -> bool {
 }
 
 /// As in a shell, `*` does not match the dot that hides a file.
-const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+pub(crate) const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
     case_sensitive: true,
     require_literal_separator: false,
     require_literal_leading_dot: true,
@@ -131,10 +206,8 @@ const LIKE_A_SHELL: glob::MatchOptions = glob::MatchOptions {
 
 fn expand_pattern(pattern: &str, wanted: &Extensions, files: &mut Vec<PathBuf>) -> Result<()> {
     let before = files.len();
-    let matches = glob::glob_with(pattern, LIKE_A_SHELL).map_err(|error| {
-        Error::invalid_input(format!("'{pattern}' is not a glob: {}", error.msg))
-            .remedy("escape special characters as [*], [?] or [[]")
-    })?;
+    let matches = glob::glob_with(pattern, LIKE_A_SHELL);
+    let matches = matches.map_err(|error| bad_pattern(pattern, error.msg))?;
     for found in matches {
         let path = found.map_err(|error| {
             let path = error.path().to_path_buf();
@@ -151,6 +224,12 @@ fn expand_pattern(pattern: &str, wanted: &Extensions, files: &mut Vec<PathBuf>) 
             .remedy("check the pattern; quote it so that the shell leaves it alone"));
     }
     Ok(())
+}
+
+/// The error for a glob that is none.
+pub(crate) fn bad_pattern(pattern: &str, why: &str) -> Error {
+    Error::invalid_input(format!("'{pattern}' is not a glob: {why}"))
+        .remedy("escape special characters as [*], [?] or [[]")
 }
 
 /// What a source of so many files is called: after its first.
@@ -181,15 +260,21 @@ fn nearest_names(path: &Path) -> Vec<String> {
     };
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten();
-    let mut scored: Vec<(f64, String)> = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .map(|name| (strsim::jaro_winkler(stem(&name), stem(&wanted)), name))
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let place = |name: &str| folder.map_or(name.into(), |f| f.join(name).display().to_string());
+    nearest(&wanted, names.map(|name| (name.clone(), place(&name))).collect())
+}
+
+/// Up to three of the places, in quotes, whose names look most like the one wanted.
+pub(crate) fn nearest(wanted: &str, names: Vec<(String, String)>) -> Vec<String> {
+    let score = |name: &str| strsim::jaro_winkler(stem(name), stem(wanted));
+    let mut scored: Vec<(f64, String)> = names
+        .into_iter()
+        .map(|(name, place)| (score(&name), place))
         .filter(|(score, _)| *score > 0.8)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    let place = |name: String| folder.map_or(name.clone(), |f| f.join(&name).display().to_string());
-    scored.into_iter().take(3).map(|(_, name)| format!("'{}'", place(name))).collect()
+    scored.into_iter().take(3).map(|(_, place)| format!("'{place}'")).collect()
 }
 
 /// What is left of a name without its extension, which most files share.

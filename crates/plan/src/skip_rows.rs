@@ -49,6 +49,10 @@ impl Source for SkipRows {
         Statistics { rows: all.rows.map(|rows| rows.saturating_sub(self.skip)), ..all }
     }
 
+    fn fetches_ahead(&self) -> usize {
+        self.source.fetches_ahead()
+    }
+
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {
         // Rows are counted before filters, so none may be pruned.
         let unfiltered = ScanRequest {

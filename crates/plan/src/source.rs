@@ -177,6 +177,11 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// How many fetches of a task should be under way at once: more than one where each waits for a network.
+    fn fetches_ahead(&self) -> usize {
+        1
+    }
+
     /// Each of its own partitions as a source; `None` if it has none that stay the same whatever is asked.
     fn split(&self) -> Option<Vec<Arc<dyn Source>>> {
         None

@@ -13,7 +13,10 @@
 //! only when that does not help is it an error. A task that is refused in the midst of its end goes again, if
 //! it can, when it is the only one open.
 //!
-//! Invariants: at most `threads` tasks hold a core; at most `threads + 1` are open; reads hold at most half
+//! Reads that wait for a network are many: tasks that have some are opened ahead of their turn, and hold nothing
+//! but what was read for them until they begin.
+//!
+//! Invariants: at most `threads` tasks hold a core; at most `threads + 1` have begun; reads hold at most half
 //! of the budget, read-ahead a quarter, unless they are alone.
 
 use std::collections::BTreeMap;
@@ -29,6 +32,7 @@ use crate::open_task::{Admission, OpenTask};
 use crate::run::fenced;
 use crate::scheduler::{Scheduler, TaskId};
 use crate::task::{FetchJob, Flow, Stage, StageGraph, Task, TaskContext};
+use crate::tasks::WaitingThreads;
 use crate::work::{Read, Signal, Work};
 
 /// How often cancellation is looked at while nothing happens.
@@ -38,6 +42,10 @@ const HANGING_READ: Duration = Duration::from_secs(1);
 /// How long a run that finds no memory waits while other runs hold it and do not move either.
 pub(crate) const OTHERS_STUCK: Duration = Duration::from_secs(2);
 
+/// Reads that wait for a network at once; tasks that are open for them before their turn.
+pub(crate) const FETCHES_MAX: usize = 48;
+const AHEAD_OF_TURN: usize = 16;
+
 /// A piece of work for an I/O thread or a worker.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
@@ -45,6 +53,7 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 pub(crate) struct Crew {
     pub(crate) pool: Arc<rayon::ThreadPool>,
     pub(crate) io: Sender<Job>,
+    pub(crate) network: Arc<WaitingThreads>,
     pub(crate) activity: Arc<Activity>,
 }
 
@@ -167,8 +176,8 @@ impl Coordinator {
     fn hear(&mut self, signal: Signal) -> Result<()> {
         self.count_ended(&signal);
         match signal {
-            Signal::Fetched(id, bytes, result) => self.fetched(id, bytes, result)?,
-            Signal::FetchRefused(id, job, error) => self.fetch_refused(id, job, error),
+            Signal::Fetched(id, n, bytes, result) => self.fetched(id, n, bytes, result)?,
+            Signal::FetchRefused(id, n, job, error) => self.fetch_refused(id, n, job, error),
             Signal::Admitted(id, result) => self.admitted(id, result)?,
             Signal::Stepped(id, body, bytes, flow, busy) => {
                 self.stepped(id, body, bytes, flow, busy)?
@@ -192,12 +201,9 @@ impl Coordinator {
         Ok(())
     }
 
-    fn fetched(&mut self, id: TaskId, bytes: usize, result: Result<Read>) -> Result<()> {
-        match self.open.get_mut(&id).filter(|task| task.reading) {
-            Some(task) => {
-                task.reading = false;
-                task.read.push_back(result?);
-            }
+    fn fetched(&mut self, id: TaskId, n: u64, bytes: usize, result: Result<Read>) -> Result<()> {
+        match self.open.get_mut(&id).filter(|task| task.awaits(n)) {
+            Some(task) => task.arrived(n, result?),
             // The task had enough in the meantime; not even an error matters any more.
             None => {
                 self.read_bytes -= bytes;
@@ -208,11 +214,10 @@ impl Coordinator {
         Ok(())
     }
 
-    fn fetch_refused(&mut self, id: TaskId, job: FetchJob, error: Error) {
+    fn fetch_refused(&mut self, id: TaskId, n: u64, job: FetchJob, error: Error) {
         self.read_bytes -= job.bytes;
-        if let Some(task) = self.open.get_mut(&id).filter(|task| task.reading) {
-            task.reading = false;
-            task.jobs.push_front(job);
+        if let Some(task) = self.open.get_mut(&id).filter(|task| task.awaits(n)) {
+            task.put_back(n, job);
             task.refused = Some(error);
         }
     }
@@ -246,8 +251,6 @@ impl Coordinator {
         task.gave_way = false;
         if flow? == Flow::Enough {
             self.read_bytes -= task.enough();
-            // A read that is under way is dropped when it arrives.
-            task.reading = false;
         }
         Ok(())
     }
@@ -324,7 +327,12 @@ impl Coordinator {
     fn next_to_open(&mut self) -> Option<TaskId> {
         let id = self.scheduler.peek_ready()?;
         let waited_for = |task: &OpenTask| task.refused.is_some() || task.alone;
-        if self.open.len() > self.threads || self.open.values().any(waited_for) {
+        let ahead = self.open.values().filter(|task| !task.begun).count();
+        let has_room = match self.stage(id).fetches_ahead() {
+            0 | 1 => self.open.len() - ahead <= self.threads,
+            _ => ahead < AHEAD_OF_TURN && self.doing_io < FETCHES_MAX,
+        };
+        if !has_room || self.open.values().any(waited_for) {
             return None;
         }
         let own = self.stage(id).projected_bytes(id.index);
@@ -334,7 +342,8 @@ impl Coordinator {
     /// Whether `bytes` more fit beside what the open tasks are expected to hold and what was read for
     /// them. Chunks do not count: they can be spilled.
     fn fits(&self, bytes: usize) -> bool {
-        let projected = self.open.values().map(|task| task.projected);
+        let begun = self.open.values().filter(|task| task.begun);
+        let projected = begun.map(|task| task.projected);
         let sum = projected.fold(self.read_bytes.saturating_add(bytes), usize::saturating_add);
         sum <= self.context.budget.limit()
     }
@@ -347,7 +356,8 @@ impl Coordinator {
             name: stage.name().to_string(),
             index: id.index,
         });
-        self.open.insert(id, OpenTask::new(body, stage.projected_bytes(id.index)));
+        let (projected, ahead) = (stage.projected_bytes(id.index), stage.fetches_ahead());
+        self.open.insert(id, OpenTask::new(body, projected, ahead));
         Ok(())
     }
 
@@ -361,12 +371,7 @@ impl Coordinator {
             task.look_ahead();
             Ok(())
         })?;
-        let (next_read, hungry) = (task.next_read_bytes(), task.is_hungry());
-        if let Some(bytes) = next_read
-            && self.may_read(bytes, hungry)
-        {
-            self.start_read(id)?;
-        }
+        self.start_reads(id)?;
         if self.running < self.threads {
             self.start_work(id)?;
         }
@@ -374,6 +379,9 @@ impl Coordinator {
     }
 
     fn start_work(&mut self, id: TaskId) -> Result<()> {
+        if !self.may_begin(id) {
+            return Ok(());
+        }
         let task = self.open.get_mut(&id).expect("started while open");
         if task.can_step() {
             self.start_step(id);
@@ -390,25 +398,57 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Whether a task has begun, or may: if there is room for what it will hold, or nobody else moves.
+    fn may_begin(&self, id: TaskId) -> bool {
+        let begun = self.open.values().filter(|task| task.begun && !task.alone).count();
+        let moves = self.running > 0 || self.doing_io > 0;
+        self.open[&id].begun || begun <= self.threads || !moves
+    }
+
     fn may_read(&self, bytes: usize, hungry: bool) -> bool {
         let share = self.context.budget.limit() / if hungry { 2 } else { 4 };
         let alone = hungry && self.read_bytes == 0;
         alone || (self.read_bytes.saturating_add(bytes) <= share && self.fits(bytes))
     }
 
-    fn start_read(&mut self, id: TaskId) -> Result<()> {
+    /// Starts the reads of a task that may be under way now.
+    fn start_reads(&mut self, id: TaskId) -> Result<()> {
+        loop {
+            let task = &self.open[&id];
+            let Some(bytes) = task.next_read_bytes() else { return Ok(()) };
+            let is_full = task.is_remote() && self.doing_io >= FETCHES_MAX;
+            let hungry = task.is_hungry() && self.may_begin(id);
+            if is_full || !self.may_read(bytes, hungry) || !self.start_read(id, bytes)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Starts a read, unless its memory should have been free.
+    fn start_read(&mut self, id: TaskId, bytes: usize) -> Result<bool> {
         let task = self.open.get_mut(&id).expect("reads while open");
-        let job = task.jobs.pop_front().expect("there is a job to start");
-        task.reading = true;
-        task.claimed_at = self.crew.activity.ended();
-        self.read_bytes += job.bytes;
         let mut held = self.context.budget.reservation();
-        let claimed = held.try_grow(job.bytes);
+        let claimed = held.try_grow(bytes);
+        if !claimed && !task.may_claim() {
+            return Ok(false);
+        }
+        let is_remote = task.is_remote();
+        let (number, job) = task.start_read(claimed);
+        task.claimed_at = self.crew.activity.ended();
+        self.read_bytes += bytes;
         let (work, sender) = self.work_for(id);
         let held = claimed.then_some(held);
-        self.send_io(Box::new(move || {
-            let _ = sender.send(work.read(job, held));
-        }))
+        let read: Job = Box::new(move || {
+            let _ = sender.send(work.read(number, job, held));
+        });
+        match is_remote {
+            false => self.send_io(read)?,
+            true => {
+                self.doing_io += 1;
+                self.crew.network.start(read)?;
+            }
+        }
+        Ok(true)
     }
 
     fn start_admission(&mut self, id: TaskId) -> Result<()> {
@@ -430,7 +470,8 @@ impl Coordinator {
     fn start_step(&mut self, id: TaskId) {
         let task = self.open.get_mut(&id).expect("steps while open");
         let body = task.body.take().expect("the body is here");
-        let read = task.read.pop_front().expect("something was read");
+        let read = task.next_read().expect("something was read");
+        task.begun = true;
         let (work, sender) = self.work_for(id);
         self.running += 1;
         self.crew.pool.spawn(move || {
@@ -456,6 +497,7 @@ impl Coordinator {
 
     fn start_finish_of(&mut self, inputs: Vec<Chunk>, id: TaskId, admission: Option<Reservation>) {
         let task = self.open.get_mut(&id).expect("finishes while open");
+        task.begun = true;
         let body = task.body.take().expect("the body is here");
         let (work, sender) = self.work_for(id);
         self.running += 1;

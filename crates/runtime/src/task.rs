@@ -69,6 +69,12 @@ pub trait Stage: Send + Sync {
         false
     }
 
+    /// How many fetches of a task should be under way at once. More than one: each waits for a network, so that
+    /// tasks are also opened, and read for, before there is a core for them.
+    fn fetches_ahead(&self) -> usize {
+        1
+    }
+
     /// Makes task `index`. Cheap.
     fn task(&self, index: usize) -> Result<Box<dyn Task>>;
 }

@@ -11,7 +11,7 @@ use dframe_core::{CancelToken, Error, Result};
 
 use crate::activity::Activity;
 use crate::chunk::Chunk;
-use crate::coordinator::{Coordinator, Crew, Job};
+use crate::coordinator::{Coordinator, Crew, FETCHES_MAX, Job};
 use crate::run::{Executor, Run};
 use crate::task::{StageGraph, TaskContext};
 use crate::tasks::{self, TaskCrew, TaskGraph, TaskRun, WaitingThreads};
@@ -42,6 +42,8 @@ pub struct ThreadedExecutor {
     io: Sender<Job>,
     activity: Arc<Activity>,
     waiting: Arc<WaitingThreads>,
+    /// Where fetches wait for a network.
+    network: Arc<WaitingThreads>,
 }
 
 impl ThreadedExecutor {
@@ -62,7 +64,8 @@ impl ThreadedExecutor {
             start_thread(format!("dframe-io-{index}"), move || jobs.iter().for_each(|job| job()))?;
         }
         let waiting = Arc::new(WaitingThreads::new(options.io_tasks));
-        Ok(Self { pool: Arc::new(pool), io, activity: Arc::default(), waiting })
+        let network = Arc::new(WaitingThreads::new(FETCHES_MAX));
+        Ok(Self { pool: Arc::new(pool), io, activity: Arc::default(), waiting, network })
     }
 
     /// The number of workers.
@@ -86,8 +89,12 @@ impl Executor for ThreadedExecutor {
         // Stopping this run must not stop the others that share the caller's token.
         context.cancel = context.cancel.child();
         let cancel = context.cancel.clone();
-        let crew =
-            Crew { pool: self.pool.clone(), io: self.io.clone(), activity: self.activity.clone() };
+        let crew = Crew {
+            pool: self.pool.clone(),
+            io: self.io.clone(),
+            network: self.network.clone(),
+            activity: self.activity.clone(),
+        };
         let signals = unbounded();
         let (outputs, chunks) = unbounded();
         let sender = signals.0.clone();

@@ -13,10 +13,10 @@ use crate::task::{FetchJob, Flow, Stage, Task, TaskContext};
 
 /// Something the coordinator should know.
 pub(crate) enum Signal {
-    /// An I/O thread has read; the bytes are those that were claimed.
-    Fetched(TaskId, usize, Result<Read>),
+    /// An I/O thread has done the read of this number; the bytes are those that were claimed.
+    Fetched(TaskId, u64, usize, Result<Read>),
     /// The budget refused a read.
-    FetchRefused(TaskId, FetchJob, Error),
+    FetchRefused(TaskId, u64, FetchJob, Error),
     /// The budget answered for a task that reads nothing.
     Admitted(TaskId, Result<Reservation>),
     /// A worker has stepped; the bytes are those of the read.
@@ -50,15 +50,15 @@ pub(crate) struct Work {
 
 impl Work {
     /// Reads, after claiming the memory if it is not `held` yet. May spill; may wait for the disk.
-    pub(crate) fn read(self, job: FetchJob, held: Option<Reservation>) -> Signal {
+    pub(crate) fn read(self, number: u64, job: FetchJob, held: Option<Reservation>) -> Signal {
         let bytes = job.bytes;
         let claimed = held.map_or_else(|| self.claim(bytes), Ok);
         match claimed {
-            Ok(held) => Signal::Fetched(self.id, bytes, self.read_held(job, held)),
+            Ok(held) => Signal::Fetched(self.id, number, bytes, self.read_held(job, held)),
             Err(error) if error.kind() == ErrorKind::OverBudget => {
-                Signal::FetchRefused(self.id, job, error)
+                Signal::FetchRefused(self.id, number, job, error)
             }
-            Err(error) => Signal::Fetched(self.id, bytes, Err(error)),
+            Err(error) => Signal::Fetched(self.id, number, bytes, Err(error)),
         }
     }
 

@@ -7,9 +7,10 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use clap::Args;
 use dframe::expr::type_name;
 use dframe::io::{ColumnMeta, FileMeta, ParquetSource, RowGroupMeta, SinkOptions};
+use dframe::prelude::Session;
 use dframe::{Error, InputFormat, Result};
 
-use crate::args::{InputArgs, OutputArgs};
+use crate::args::{InputArgs, OutputArgs, StoreArgs};
 use crate::input::{CopyRoom, Input};
 use crate::query::Context;
 
@@ -24,6 +25,9 @@ pub struct Meta {
     /// What is read.
     #[command(flatten)]
     input: InputArgs,
+    /// How objects are reached.
+    #[command(flatten)]
+    stores: StoreArgs,
     /// One line per column of each file: type, encodings, size, nulls, least and greatest value
     #[arg(long, conflicts_with = "row_groups")]
     columns: bool,
@@ -40,11 +44,13 @@ pub fn run(args: &Meta, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
     let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
     let input = Input::open(&args.input, room, &context.cancel)?;
-    if args.input.reading.format(&input.paths)? != InputFormat::Parquet {
+    let builder = Session::builder().cancel_token(context.cancel.clone());
+    let inputs = args.stores.apply(builder).build()?.inputs(&input.paths);
+    if args.input.reading.format(&inputs)? != InputFormat::Parquet {
         return Err(Error::unsupported("only Parquet files say something of themselves")
             .remedy("use `dframe schema` and `dframe count` for other files"));
     }
-    let source = ParquetSource::open(&input.paths)?;
+    let source = ParquetSource::open(inputs)?;
     let batch = match (args.columns, args.row_groups) {
         (true, _) => columns(&source.describe_files()?)?,
         (_, true) => row_groups(&source.describe_row_groups()?)?,

@@ -9,7 +9,7 @@ use dframe::expr::type_name;
 use dframe::io::SinkOptions;
 use dframe::prelude::Session;
 
-use crate::args::{InputArgs, OutputArgs};
+use crate::args::{InputArgs, OutputArgs, StoreArgs};
 use crate::input::{CopyRoom, Input};
 use crate::query::Context;
 
@@ -26,6 +26,9 @@ pub struct Schema {
     /// What is read.
     #[command(flatten)]
     input: InputArgs,
+    /// How objects are reached.
+    #[command(flatten)]
+    stores: StoreArgs,
     /// Where the result goes.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -36,8 +39,9 @@ pub fn run(args: &Schema, context: &Context) -> Result<()> {
     let output = args.output.resolve()?;
     let room = CopyRoom { temp_dir: &std::env::temp_dir(), limit: None };
     let input = Input::open(&args.input, room, &context.cancel)?;
-    let schema =
-        input.scan(&Session::default(), &args.input.reading, context.messages)?.schema()?;
+    let builder = Session::builder().cancel_token(context.cancel.clone());
+    let session = args.stores.apply(builder).build()?;
+    let schema = input.scan(&session, &args.input.reading, context.messages)?.schema()?;
     let fields = schema.fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
     let types = fields.iter().map(|field| type_name(field.data_type()));

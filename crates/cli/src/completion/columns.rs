@@ -117,7 +117,9 @@ fn tables(matches: &ArgMatches, sides: &[Side]) -> Vec<Vec<String>> {
 
 fn is_readable(path: &str) -> bool {
     let found = Path::new(path).metadata();
-    path != "-" && found.map_or(true, |found| found.is_file() || found.is_dir())
+    path != "-"
+        && !path.contains("://")
+        && found.map_or(true, |found| found.is_file() || found.is_dir())
 }
 
 fn columns(paths: &[String], reading: &ReadingArgs) -> Result<Vec<String>> {

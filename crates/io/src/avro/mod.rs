@@ -61,7 +61,7 @@ impl AvroSource {
     pub fn open(paths: &[String]) -> Result<Self> {
         let mut unified = Unified::default();
         let mut files = Vec::new();
-        for path in paths::expand(paths, &paths::AVRO)? {
+        for path in paths::expand_local(paths, &paths::AVRO)? {
             let index = Index::read(&path)?;
             let types = index.schema.fields().iter().map(|field| {
                 let named = |error: Error| error.column(field.name()).file(&path);

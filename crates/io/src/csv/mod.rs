@@ -42,7 +42,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 
 pub use options::CsvOptions;
 
-use crate::paths;
+use crate::paths::{self, Inputs};
 use crate::text::{Grain, Kinds, Piece, Rest, Survey, TextFile, units};
 use decode::{UnitBatches, Wanted};
 use header::Header;
@@ -80,24 +80,25 @@ impl CsvSurvey {
     ///
     /// # Errors
     /// A path that does not exist, or a header that is none.
-    pub fn open(paths: &[String], options: &CsvOptions, budget: &Budget) -> Result<Self> {
-        Self::open_with(paths, options, budget, Grain::of)
+    pub fn open(inputs: impl Into<Inputs>, options: &CsvOptions, budget: &Budget) -> Result<Self> {
+        Self::open_with(inputs, options, budget, Grain::of)
     }
 
     fn open_with(
-        paths: &[String],
+        inputs: impl Into<Inputs>,
         options: &CsvOptions,
         budget: &Budget,
         grain: impl Fn(&TextFile) -> Grain,
     ) -> Result<Self> {
         options.check()?;
         let mut survey = Self { files: vec![], pieces: vec![], options: options.clone() };
-        for path in paths::expand(paths, &paths::CSV)? {
-            let (file, start) = TextFile::open(path, "CSV", options.encoding)?;
+        let places = paths::expand(&inputs.into(), &paths::CSV)?;
+        for opened in TextFile::open_all(&places, "CSV", options.encoding) {
+            let (file, start) = opened?;
             let header = Header::read(&file, start, options, budget)?;
             let marks = options.marks(usual_delimiter(&file));
             let grain = grain(&file);
-            let surveyed = Surveyed { file, header, marks, grain };
+            let surveyed = Surveyed { file: file.opened(), header, marks, grain };
             let index = survey.files.len();
             survey.pieces.extend(surveyed.pieces().into_iter().map(|piece| (index, piece)));
             survey.files.push(surveyed);
@@ -109,8 +110,8 @@ impl CsvSurvey {
     ///
     /// # Errors
     /// As [`CsvSurvey::open`].
-    pub fn column_names(paths: &[String], options: &CsvOptions) -> Result<Vec<String>> {
-        let survey = Self::open(paths, options, &Budget::unlimited())?;
+    pub fn column_names(inputs: impl Into<Inputs>, options: &CsvOptions) -> Result<Vec<String>> {
+        let survey = Self::open(inputs, options, &Budget::unlimited())?;
         let mut names = Vec::new();
         for name in survey.files.into_iter().flat_map(|file| file.header.names) {
             if !names.contains(&name) {
@@ -169,7 +170,7 @@ impl Survey for CsvSurvey {
 
 /// What is between fields, by the file's name.
 fn usual_delimiter(file: &TextFile) -> u8 {
-    match paths::CSV.of(&file.path) {
+    match paths::CSV.of(file.name()) {
         Some("tsv" | "tab") => b'\t',
         Some("psv") => b'|',
         _ => b',',
@@ -215,8 +216,8 @@ impl CsvSource {
     ///
     /// # Errors
     /// As [`CsvSurvey::open`] and [`Survey::finish`].
-    pub fn open(paths: &[String], options: &CsvOptions) -> Result<Self> {
-        CsvSurvey::open(paths, options, &Budget::unlimited())?.finish_alone()
+    pub fn open(inputs: impl Into<Inputs>, options: &CsvOptions) -> Result<Self> {
+        CsvSurvey::open(inputs, options, &Budget::unlimited())?.finish_alone()
     }
 
     /// How many rows were bad and are left out or have NULLs, and where the first of them is.
@@ -255,6 +256,10 @@ impl Source for CsvSource {
     fn statistics(&self) -> Statistics {
         let bytes = self.files.iter().map(|file| file.file.length).sum();
         Statistics { rows: Some(self.rows), bytes: Some(bytes) }
+    }
+
+    fn fetches_ahead(&self) -> usize {
+        self.files[0].file.fetches_ahead()
     }
 
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {

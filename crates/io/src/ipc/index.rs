@@ -8,9 +8,8 @@
 //! Of a stream on disk the heads of messages tell where the next one begins, so that it is read in
 //! parallel like a file. Bodies are not read here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::convert::try_fb_to_schema;
@@ -19,7 +18,7 @@ use bytes::Bytes;
 use dframe_core::{Error, Result};
 
 use super::corrupt;
-use crate::file::OpenFile;
+use crate::file::{OpenFile, Place as FilePlace, Version};
 use crate::partitioning::FILE_ROWS_MAX;
 
 /// What the files are, in errors.
@@ -80,7 +79,8 @@ pub(super) struct DictionaryPlace {
 pub(super) struct Index {
     pub(super) path: PathBuf,
     pub(super) length: u64,
-    pub(super) modified: Option<SystemTime>,
+    pub(super) place: FilePlace,
+    pub(super) version: Version,
     /// The columns as they were written.
     pub(super) wire: SchemaRef,
     pub(super) batches: Vec<BatchPlace>,
@@ -92,8 +92,8 @@ impl Index {
     ///
     /// # Errors
     /// It is no Arrow file, is cut off, or has what cannot be read.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let file = OpenFile::open(path, KIND)?;
+    pub(super) fn read(place: FilePlace) -> Result<Self> {
+        let file = OpenFile::open(&place, KIND)?;
         let mut magic = vec![0; file.length.min(HEAD) as usize];
         file.read_into(0, &mut magic)?;
         let found = match magic.as_slice() {
@@ -105,12 +105,19 @@ impl Index {
             head if is_stream(head) => Self::of_stream(&file),
             head => Err(not_arrow(head)),
         };
-        found.map_err(|error| error.file(path))
+        let found = found.map_err(|error| error.file(place.path()))?;
+        Ok(Self { place, ..found })
+    }
+
+    /// Opens the file, which must still be what it was.
+    pub(super) fn open(&self) -> Result<OpenFile> {
+        OpenFile::again(&self.place, KIND, &self.version)
     }
 
     fn empty(file: &OpenFile, wire: SchemaRef) -> Self {
-        let (path, length, modified) = (file.path.clone(), file.length, file.modified);
-        Self { path, length, modified, wire, batches: Vec::new(), rows: 0 }
+        let (path, length, version) = (file.path.clone(), file.length, file.version.clone());
+        let place = FilePlace::Local(path.clone());
+        Self { path, length, place, version, wire, batches: Vec::new(), rows: 0 }
     }
 
     fn of_file(file: &OpenFile) -> Result<Self> {

@@ -32,7 +32,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
-use crate::paths;
+use crate::paths::{self, Inputs};
 use crate::unify::Unified;
 use index::Index;
 pub(crate) use index::is_stream;
@@ -66,12 +66,12 @@ impl IpcSource {
     /// # Errors
     /// A path that does not exist, names no Arrow file or one that is cut off; columns of types that
     /// cannot be read, or that do not go together.
-    pub fn open(paths: &[String]) -> Result<Self> {
+    pub fn open(inputs: impl Into<Inputs>) -> Result<Self> {
         let mut unified = Unified::default();
         let mut files = Vec::new();
-        for path in paths::expand(paths, &paths::IPC)? {
-            let index = Index::read(&path)?;
-            unified.add(index.wire.fields(), &logical_types(&index)?, &path)?;
+        for place in paths::expand(&inputs.into(), &paths::IPC)? {
+            let index = Index::read(place)?;
+            unified.add(index.wire.fields(), &logical_types(&index)?, &index.path)?;
             files.push(SourceFile { index, places: Vec::new() });
         }
         let schema = unified.finish();
@@ -120,6 +120,10 @@ impl Source for IpcSource {
 
     fn statistics(&self) -> Statistics {
         Statistics { rows: Some(self.rows), bytes: Some(self.bytes) }
+    }
+
+    fn fetches_ahead(&self) -> usize {
+        self.files[0].index.place.fetches_ahead()
     }
 
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {

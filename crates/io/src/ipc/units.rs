@@ -15,7 +15,7 @@ use dframe_core::{Fetched, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit};
 
 use super::arrays::{PREFIX, inflated};
-use super::index::{BatchPlace, DictionaryPlace, Index, KIND, Place, message_of};
+use super::index::{BatchPlace, DictionaryPlace, Index, Place, message_of};
 use super::planned::{Planned, Precision, Read, Walk};
 use super::{IpcSource, SourceFile, corrupt};
 use crate::file::{GAP, OpenFile, coalesce};
@@ -94,7 +94,7 @@ fn ranges_of(planned: &[Planned], out: &mut Vec<Range<u64>>) {
 
 /// Reads what decoding the unit's columns needs: heads of messages, dictionaries, buffers.
 pub(super) fn fetch(index: &Index, unit: &ScanUnit, wanted: &[usize]) -> Result<Fetched> {
-    let file = OpenFile::open(&index.path, KIND)?.unchanged(index.length, index.modified)?;
+    let file = index.open()?;
     let pieces = pieces(index, unit);
     let mut ranges = Vec::new();
     for dictionary in dictionaries(index, &pieces, wanted) {
@@ -109,11 +109,7 @@ pub(super) fn fetch(index: &Index, unit: &ScanUnit, wanted: &[usize]) -> Result<
         ranges_of(&planned, &mut ranges);
     }
     ranges.sort_by_key(|range| (range.start, range.end));
-    let mut fetched = Fetched::default();
-    for range in coalesce(ranges) {
-        fetched.ranges.push((range.start, file.read(range.start, range.end - range.start)?));
-    }
-    Ok(fetched)
+    Ok(Fetched { ranges: file.read_ranges(ranges)? })
 }
 
 /// The dictionaries that columns of a unit's batches need, in the order in which they are read.
@@ -172,7 +168,7 @@ impl<'a> Split<'a> {
         out: &'a mut Partitioner,
     ) -> Result<Self> {
         let index = &file.index;
-        let open = OpenFile::open(&index.path, KIND)?.unchanged(index.length, index.modified)?;
+        let open = index.open()?;
         let wanted = file.wanted(request);
         Ok(Self { number, file, wanted, open, request, out, pending: None })
     }

@@ -39,7 +39,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 
 pub use options::JsonOptions;
 
-use crate::paths;
+use crate::paths::{self, Inputs};
 use crate::text::{Blocks, Grain, Piece, Rest, Survey, TextFile, UnitFile, units};
 use flaw::{Flaw, What};
 use records::Layout;
@@ -91,23 +91,24 @@ impl JsonSurvey {
     ///
     /// # Errors
     /// A path that does not exist.
-    pub fn open(paths: &[String], options: &JsonOptions) -> Result<Self> {
-        Self::open_with(paths, options, Grain::of)
+    pub fn open(inputs: impl Into<Inputs>, options: &JsonOptions) -> Result<Self> {
+        Self::open_with(inputs, options, Grain::of)
     }
 
     fn open_with(
-        paths: &[String],
+        inputs: impl Into<Inputs>,
         options: &JsonOptions,
         grain: impl Fn(&TextFile) -> Grain,
     ) -> Result<Self> {
         options.check()?;
         let mut survey = Self { files: vec![], pieces: vec![], options: options.clone() };
-        for path in paths::expand(paths, &paths::JSON)? {
-            let (file, start) = TextFile::open(path, "JSON", options.encoding)?;
+        let places = paths::expand(&inputs.into(), &paths::JSON)?;
+        for opened in TextFile::open_all(&places, "JSON", options.encoding) {
+            let (file, start) = opened?;
             let (layout, before) = Layout::of(&file.head(start, HEAD_BYTES)?);
             let grain = grain(&file);
             let start = start + before as u64;
-            let surveyed = Surveyed { file, layout, start, grain };
+            let surveyed = Surveyed { file: file.opened(), layout, start, grain };
             let index = survey.files.len();
             survey.pieces.extend(surveyed.pieces().into_iter().map(|piece| (index, piece)));
             survey.files.push(surveyed);
@@ -119,8 +120,8 @@ impl JsonSurvey {
     ///
     /// # Errors
     /// A file cannot be read, or its first records are no JSON.
-    pub fn leading_names(paths: &[String], options: &JsonOptions) -> Result<Vec<String>> {
-        let survey = Self::open(paths, options)?;
+    pub fn leading_names(inputs: impl Into<Inputs>, options: &JsonOptions) -> Result<Vec<String>> {
+        let survey = Self::open(inputs, options)?;
         let (cancel, budget) = (CancelToken::new(), Budget::unlimited());
         let mut names = Vec::new();
         for (index, file) in survey.files.iter().enumerate() {
@@ -281,8 +282,8 @@ impl JsonSource {
     ///
     /// # Errors
     /// As [`JsonSurvey::open`] and [`Survey::finish`].
-    pub fn open(paths: &[String], options: &JsonOptions) -> Result<Self> {
-        JsonSurvey::open(paths, options)?.finish_alone()
+    pub fn open(inputs: impl Into<Inputs>, options: &JsonOptions) -> Result<Self> {
+        JsonSurvey::open(inputs, options)?.finish_alone()
     }
 
     /// How many rows were bad and are left out or have NULLs, and where the first of them is.
@@ -338,6 +339,10 @@ impl Source for JsonSource {
     fn statistics(&self) -> Statistics {
         let bytes = self.files.iter().map(|file| file.file.length).sum();
         Statistics { rows: Some(self.rows), bytes: Some(bytes) }
+    }
+
+    fn fetches_ahead(&self) -> usize {
+        self.files[0].file.fetches_ahead()
     }
 
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {

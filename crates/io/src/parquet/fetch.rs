@@ -9,7 +9,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::footer::SourceFile;
 use super::pages::{PageTable, chunk_range, encode};
-use crate::file::{OpenFile, coalesce};
+use crate::file::OpenFile;
 
 /// Reads what decoding the unit's `leaves` needs: data, page tables, and the footer where the source
 /// does not keep it.
@@ -44,11 +44,7 @@ fn fetch_data(
             .remedy("copy or write the file again"));
     }
     ranges.sort_by_key(|range| range.start);
-    let mut fetched = Fetched::default();
-    for range in coalesce(ranges) {
-        let bytes = open.read(range.start, range.end - range.start)?;
-        fetched.ranges.push((range.start, bytes));
-    }
+    let mut fetched = Fetched { ranges: open.read_ranges(ranges)? };
     if !tables.is_empty() {
         fetched.ranges.push((open.length, encode(&tables)));
     }

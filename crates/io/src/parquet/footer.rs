@@ -1,11 +1,8 @@
 //! Opens files, reads their footers, and says what is wrong when a file is no (whole) Parquet file.
 
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::{Buf, Bytes};
 use dframe_core::{Error, Result};
@@ -15,7 +12,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::hive::Constant;
 use super::layout::Layout;
-use crate::file::OpenFile;
+use crate::file::{Ending, Medium, OpenFile, Place, Version};
 use crate::guard::guarded;
 
 /// What the files are, in errors.
@@ -26,12 +23,25 @@ const MAGIC: &[u8] = b"PAR1";
 const MAGIC_ARROW: &[u8] = b"ARRO";
 const MAGIC_ENCRYPTED: &[u8] = b"PARE";
 
+/// What is read of the end of an object: the footer of most files, and all of it if it is longer.
+pub(super) const ENDING: Ending = Ending { bytes: 64 << 10, wanted: footer_bytes };
+
+fn footer_bytes(end: &[u8]) -> u64 {
+    match end.last_chunk::<{ TAIL as usize }>() {
+        Some([a, b, c, d, magic @ ..]) if magic == MAGIC => {
+            u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + TAIL
+        }
+        _ => 0,
+    }
+}
+
 /// A file of the source: what is always known of it.
 #[derive(Debug)]
 pub(super) struct SourceFile {
     pub(super) path: PathBuf,
     pub(super) length: u64,
-    pub(super) modified: Option<SystemTime>,
+    pub(super) place: Place,
+    pub(super) version: Version,
     /// The bytes of metadata before the tail.
     pub(super) footer_length: u64,
     pub(super) rows: u64,
@@ -73,7 +83,7 @@ impl SourceFile {
 
     /// Opens the file, which must still be what it was when the source was opened.
     pub(super) fn open(&self) -> Result<OpenFile> {
-        OpenFile::open(&self.path, KIND)?.unchanged(self.length, self.modified)
+        OpenFile::again(&self.place, KIND, &self.version)
     }
 }
 
@@ -144,20 +154,20 @@ impl ChunkReader for OpenFile {
     type T = HeaderRead;
 
     fn get_read(&self, start: u64) -> Result<HeaderRead, ParquetError> {
-        Ok(HeaderRead { file: self.file.clone(), offset: start, buffer: Bytes::new() })
+        Ok(HeaderRead { medium: self.medium.clone(), offset: start, buffer: Bytes::new() })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             return Err(ParquetError::EOF(format!("no {length} bytes at offset {start}")));
         }
-        Ok(self.read_fresh(start, length)?.into())
+        self.read(start, length as u64).map_err(|error| ParquetError::External(Box::new(error)))
     }
 }
 
 /// Reads page headers: a few dozen bytes here and there, so its buffer is small.
 pub(crate) struct HeaderRead {
-    file: Arc<File>,
+    medium: Medium,
     offset: u64,
     buffer: Bytes,
 }
@@ -165,11 +175,8 @@ pub(crate) struct HeaderRead {
 impl Read for HeaderRead {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         if self.buffer.is_empty() {
-            let mut bytes = vec![0; 256];
-            let count = self.file.read_at(&mut bytes, self.offset)?;
-            bytes.truncate(count);
-            self.offset += count as u64;
-            self.buffer = bytes.into();
+            self.buffer = self.medium.read_some(self.offset, 256)?;
+            self.offset += self.buffer.len() as u64;
         }
         let count = out.len().min(self.buffer.len());
         self.buffer.copy_to_slice(&mut out[..count]);

@@ -8,7 +8,7 @@
 //! timestamps if all of a key are, else text. They are bounds, too, so that a filter on such a column
 //! leaves out whole files.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -19,6 +19,7 @@ use arrow::datatypes::{DataType, Field, TimeUnit};
 use dframe_core::Result;
 
 use super::pruning::Bounds;
+use crate::file::Place;
 use crate::text::{convert, moment};
 
 /// What stands for NULL.
@@ -66,16 +67,17 @@ impl Constant {
 }
 
 /// The columns of each file; of all the same, or none.
-pub(super) fn columns(paths: &[PathBuf]) -> Result<Vec<Arc<[Constant]>>> {
-    let pairs: Vec<Vec<(String, Option<String>)>> = paths.iter().map(|path| pairs(path)).collect();
+pub(super) fn columns(places: &[Place]) -> Result<Vec<Arc<[Constant]>>> {
+    let pairs: Vec<Vec<(String, Option<String>)>> =
+        places.iter().map(|place| pairs(place.name())).collect();
     let keys = |pairs: &[(String, Option<String>)]| -> Vec<String> {
         pairs.iter().map(|(key, _)| key.clone()).collect()
     };
     let first = pairs.first().map(|pairs| keys(pairs)).unwrap_or_default();
     if first.is_empty() || pairs.iter().any(|pairs| keys(pairs) != first) {
-        return Ok(vec![Arc::from([]); paths.len()]);
+        return Ok(vec![Arc::from([]); places.len()]);
     }
-    let mut columns: Vec<Vec<Constant>> = vec![Vec::new(); paths.len()];
+    let mut columns: Vec<Vec<Constant>> = vec![Vec::new(); places.len()];
     for (index, key) in first.iter().enumerate() {
         let texts = pairs.iter().map(|pairs| pairs[index].1.as_deref());
         let values = typed(StringArray::from_iter(texts))?;
@@ -161,7 +163,7 @@ mod tests {
     use crate::ParquetSource;
 
     fn shown(paths: &[&str]) -> Vec<String> {
-        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let paths: Vec<Place> = paths.iter().map(|path| Place::Local(path.into())).collect();
         let show = |constant: &Constant| {
             let value = array_value_to_string(&constant.value, 0).unwrap();
             format!("{} {} {value}", constant.field.name(), constant.field.data_type())

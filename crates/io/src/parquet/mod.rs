@@ -27,7 +27,6 @@ mod row_groups;
 mod split;
 mod survivors;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -39,12 +38,12 @@ use dframe_plan::{
 pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
-use crate::file::OpenFile;
-use crate::paths;
+use crate::file::{OpenFile, Place};
+use crate::paths::{self, Inputs};
 use crate::unify::Unified;
 use bounds::BoundsOf;
 use decode::{UnitBatches, Wanted};
-use footer::{KIND, SourceFile};
+use footer::{ENDING, KIND, SourceFile};
 use hive::Constant;
 use layout::Layout;
 use prefilter::Prefilter;
@@ -80,16 +79,18 @@ impl ParquetSource {
     /// # Errors
     /// A path that does not exist, names no Parquet file, or holds a corrupt footer; files whose
     /// columns have types that do not go together.
-    pub fn open(paths: &[String]) -> Result<Self> {
-        Self::open_with(paths, &ParquetOptions::default())
+    pub fn open(inputs: impl Into<Inputs>) -> Result<Self> {
+        Self::open_with(inputs, &ParquetOptions::default())
     }
 
     /// Opens like [`ParquetSource::open`], with options.
-    pub fn open_with(paths: &[String], options: &ParquetOptions) -> Result<Self> {
+    pub fn open_with(inputs: impl Into<Inputs>, options: &ParquetOptions) -> Result<Self> {
         let mut opened = Opening::default();
-        let paths = paths::expand(paths, &paths::PARQUET)?;
-        for (path, constants) in paths.iter().zip(hive::columns(&paths)?) {
-            opened.add(path.clone(), constants, options.footer_bytes)?;
+        let places = paths::expand(&inputs.into(), &paths::PARQUET)?;
+        let constants = hive::columns(&places)?;
+        let files = OpenFile::open_all(&places, KIND, ENDING);
+        for ((open, place), constants) in files.zip(&places).zip(constants) {
+            opened.add(&open?, place, constants, options.footer_bytes)?;
         }
         let sum = |of: fn(&SourceFile) -> u64| opened.files.iter().map(of).sum();
         Ok(Self {
@@ -158,11 +159,12 @@ struct Opening {
 impl Opening {
     fn add(
         &mut self,
-        path: PathBuf,
+        open: &OpenFile,
+        place: &Place,
         constants: Arc<[Constant]>,
         footer_bytes_max: usize,
     ) -> Result<()> {
-        let open = OpenFile::open(&path, KIND)?;
+        let path = open.path.clone();
         let (metadata, footer_length) = open.footer()?;
         let layout = self.layout(&metadata, &path)?;
         let mut rows = 0u64;
@@ -176,7 +178,8 @@ impl Opening {
         self.footer_bytes += metadata.memory_size();
         self.files.push(SourceFile {
             length: open.length,
-            modified: open.modified,
+            place: place.clone(),
+            version: open.version.clone(),
             footer_length,
             rows,
             layout,
@@ -214,6 +217,10 @@ impl Source for ParquetSource {
 
     fn statistics(&self) -> Statistics {
         Statistics { rows: Some(self.rows), bytes: Some(self.bytes) }
+    }
+
+    fn fetches_ahead(&self) -> usize {
+        self.files[0].place.fetches_ahead()
     }
 
     fn partitions(&self, request: &ScanRequest) -> Result<Partitions> {

@@ -71,7 +71,7 @@ impl SqliteSource {
     /// The file does not exist, is no database or locked; there is no such table, or several and none is named; the
     /// query cannot be run.
     pub fn open(paths: &[String], options: &SqliteOptions) -> Result<Self> {
-        let files = paths::expand(paths, &paths::SQLITE)?;
+        let files = paths::expand_local(paths, &paths::SQLITE)?;
         let [file] = files.as_slice() else {
             return Err(Error::invalid_input("several databases are named")
                 .remedy("read one at a time, or join them"));
@@ -88,7 +88,7 @@ impl SqliteSource {
     /// # Errors
     /// As [`SqliteSource::open`].
     pub fn column_names(paths: &[String], options: &SqliteOptions) -> Result<Vec<String>> {
-        let files = paths::expand(paths, &paths::SQLITE)?;
+        let files = paths::expand_local(paths, &paths::SQLITE)?;
         let opened = Opened::open(&files[0], options)?;
         Ok(opened.columns.into_iter().map(|column| column.name).collect())
     }

@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use dframe_core::{Error, Result};
@@ -11,7 +10,8 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use super::packing::{HEAD_BYTES, Packing};
-use crate::file::changed;
+use crate::file::{OPENED_AT_ONCE, Place, Version, changed};
+use crate::object::{Object, ObjectReader, READER_BYTES};
 use crate::paths::unreadable;
 
 /// A file by its name and what it looked like.
@@ -23,7 +23,10 @@ pub(crate) struct TextFile {
     pub(crate) packing: Packing,
     /// What the text is in, unless it is UTF-8.
     encoding: Option<&'static Encoding>,
-    modified: Option<SystemTime>,
+    place: Place,
+    version: Version,
+    /// The first bytes of an object, as long as it is being opened.
+    head: Bytes,
     /// What it is read as, in errors.
     kind: &'static str,
 }
@@ -39,24 +42,52 @@ fn utf_16(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
+fn version_of(path: &Path) -> Result<Version> {
+    let file = File::open(path).and_then(|file| Version::of_file(&file));
+    file.map_err(|error| unreadable(path, error))
+}
+
 /// The text of a file, from some place on, in UTF-8.
 pub(crate) type TextReader = Box<dyn Read + Send>;
 
 impl TextFile {
-    /// The file, and where its text begins.
+    /// Each file, and where its text begins. The heads of objects are read side by side.
     ///
     /// # Errors
-    /// It cannot be read, or its first bytes are those of another format.
-    pub(crate) fn open(
-        path: PathBuf,
+    /// A file cannot be read, or its first bytes are those of another format.
+    pub(crate) fn open_all(
+        places: &[Place],
+        kind: &'static str,
+        encoding: Option<&'static Encoding>,
+    ) -> impl Iterator<Item = Result<(Self, u64)>> {
+        places.chunks(OPENED_AT_ONCE).flat_map(move |places| {
+            let begun: Vec<_> = places
+                .iter()
+                .map(|place| match place {
+                    Place::Local(_) => None,
+                    Place::Object(object) => Some(object.start_opening_text()),
+                })
+                .collect();
+            places.iter().zip(begun).map(move |(place, begun)| {
+                let (version, head) = match begun {
+                    None => (version_of(place.path())?, Bytes::new()),
+                    Some(begun) => begun?.wait()?,
+                };
+                Self::open(place.clone(), version, head, kind, encoding)
+            })
+        })
+    }
+
+    fn open(
+        place: Place,
+        version: Version,
+        head: Bytes,
         kind: &'static str,
         encoding: Option<&'static Encoding>,
     ) -> Result<(Self, u64)> {
-        let file = File::open(&path).map_err(|error| unreadable(&path, error))?;
-        let found = file.metadata().map_err(|error| unreadable(&path, error))?;
-        let (length, modified) = (found.len(), found.modified().ok());
-        let mut this =
-            Self { path, length, packing: Packing::Plain, encoding: None, modified, kind };
+        let (path, length) = (place.path().to_path_buf(), version.length);
+        let packing = Packing::Plain;
+        let mut this = Self { path, length, packing, encoding: None, place, version, head, kind };
         this.packing = Packing::of(&this.head(0, HEAD_BYTES)?);
         this.encoding = match encoding {
             // Which end comes first is told by the mark, if there is one.
@@ -103,17 +134,11 @@ impl TextFile {
     /// # Errors
     /// The file has changed.
     pub(crate) fn reader(&self, offset: u64) -> Result<TextReader> {
-        let file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
-        let found = file.metadata().map_err(|error| unreadable(&self.path, error))?;
-        if found.len() != self.length || found.modified().ok() != self.modified {
-            return Err(self.changed());
-        }
+        let raw = self.raw(if self.is_plain() { offset } else { 0 })?;
         if self.is_plain() {
-            let mut file = file;
-            file.seek(SeekFrom::Start(offset)).map_err(|error| self.failed(error))?;
-            return Ok(Box::new(file));
+            return Ok(raw);
         }
-        let packed = self.packing.unpacked(file).map_err(|error| self.failed(error))?;
+        let packed = self.packing.unpacked(raw).map_err(|error| self.failed(error))?;
         let mut text: TextReader = match self.encoding {
             None => packed,
             Some(encoding) => {
@@ -125,10 +150,56 @@ impl TextFile {
         Ok(text)
     }
 
+    /// The bytes of the file from `offset` on, as they are.
+    fn raw(&self, offset: u64) -> Result<TextReader> {
+        if let Place::Object(object) = &self.place {
+            let head = self.head.clone();
+            return Ok(Box::new(ObjectReader::new(object, &self.version, head, offset)));
+        }
+        let mut file = File::open(&self.path).map_err(|error| unreadable(&self.path, error))?;
+        if Version::of_file(&file).ok().as_ref() != Some(&self.version) {
+            return Err(self.changed());
+        }
+        file.seek(SeekFrom::Start(offset)).map_err(|error| self.failed(error))?;
+        Ok(Box::new(file))
+    }
+
+    /// What a reader holds that is no window.
+    pub(crate) fn reader_bytes(&self) -> u64 {
+        let ahead = if self.place.is_remote() { READER_BYTES } else { 0 };
+        ahead + self.packing.reader_bytes()
+    }
+
+    /// The object, if it is one.
+    fn object(&self) -> Option<&Object> {
+        match &self.place {
+            Place::Local(_) => None,
+            Place::Object(object) => Some(object),
+        }
+    }
+
+    /// The fetches of a task that should be under way at once.
+    pub(crate) fn fetches_ahead(&self) -> usize {
+        self.place.fetches_ahead()
+    }
+
+    /// The name of the file, whose extensions say something.
+    pub(crate) fn name(&self) -> &Path {
+        self.place.name()
+    }
+
+    /// Has been opened: the head is no longer kept.
+    pub(crate) fn opened(self) -> Self {
+        Self { head: Bytes::new(), ..self }
+    }
+
     /// The bytes from `start` to `end`.
     pub(crate) fn read(&self, start: u64, end: u64) -> Result<Bytes> {
         let length = usize::try_from(end - start)
             .map_err(|_| Error::internal("a unit is larger than memory can be"))?;
+        if let Some(object) = self.object().filter(|_| self.is_plain()) {
+            return object.read(&self.version, start..end);
+        }
         let mut bytes = Vec::with_capacity(length);
         let reader = self.reader(start)?;
         let count = reader.take(end - start).read_to_end(&mut bytes);
@@ -157,6 +228,9 @@ impl TextFile {
 
     /// The error for a read that the system or a decoder refused.
     pub(crate) fn failed(&self, error: std::io::Error) -> Error {
+        if let Some(known) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            return known.clone();
+        }
         match error.raw_os_error() {
             None if self.packing != Packing::Plain => {
                 Error::invalid_data("the file cannot be decompressed")

@@ -1,6 +1,5 @@
 //! How a text is compressed, and how it is read as if it were not: as a stream, never as a whole.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 
 use bzip2::bufread::MultiBzDecoder;
@@ -58,7 +57,10 @@ impl Packing {
     }
 
     /// The text of a compressed file.
-    pub(crate) fn unpacked(self, file: File) -> std::io::Result<Box<dyn Read + Send>> {
+    pub(crate) fn unpacked(
+        self,
+        file: impl Read + Send + 'static,
+    ) -> std::io::Result<Box<dyn Read + Send>> {
         let file = BufReader::with_capacity(READ_BYTES, file);
         Ok(match self {
             Self::Plain => Box::new(file),

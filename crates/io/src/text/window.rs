@@ -48,7 +48,7 @@ impl Window {
         bytes_max: usize,
         budget: &Budget,
     ) -> Result<Self> {
-        let reader_bytes = usize::try_from(file.packing.reader_bytes()).unwrap_or(usize::MAX);
+        let reader_bytes = usize::try_from(file.reader_bytes()).unwrap_or(usize::MAX);
         let reservation = budget.reserve(WINDOW_BYTES, "reading a text file")?;
         let decoder = budget.reserve(reader_bytes, "decompressing a text file")?;
         let reader = file.reader(base)?;

@@ -54,7 +54,7 @@ impl WaitingThreads {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub(super) fn start(&self, job: Job) -> Result<()> {
+    pub(crate) fn start(&self, job: Job) -> Result<()> {
         let busy = self.busy.clone();
         busy.fetch_add(1, Ordering::SeqCst);
         let counted: Job = Box::new(move || {

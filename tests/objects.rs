@@ -1,0 +1,229 @@
+//! Objects in a store for files: every format, prefixes and globs, and all that can go wrong with a store.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use dframe_tests::store::{Fault, Store, USER};
+use flate2::write::GzEncoder;
+
+const FLIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/flights.parquet");
+const COUNT: &str = "SELECT count(*) AS n, sum(delay) AS delay FROM";
+
+/// The command, whose user the store knows.
+fn dframe(store: &Store) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dframe"));
+    command.stdin(Stdio::null()).env_clear();
+    command.env("AWS_ACCESS_KEY_ID", USER).env("AWS_SECRET_ACCESS_KEY", "secret");
+    command.env("AWS_ENDPOINT_URL", &store.url);
+    command
+}
+
+fn sql(store: &Store, query: &str) -> Output {
+    dframe(store).args(["sql", query, "-f", "csv"]).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", stderr(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The error, which has this status and these words.
+fn fails(output: &Output, status: i32, words: &[&str]) {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    for word in words {
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+fn with_flights() -> Store {
+    let store = Store::start();
+    store.put("flights.parquet", std::fs::read(FLIGHTS).unwrap());
+    store
+}
+
+/// Writes the flights in another form.
+fn converted(folder: &Path, name: &str) -> Vec<u8> {
+    let path = folder.join(name);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dframe"));
+    let output = command.args(["convert", FLIGHTS, "-o"]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    std::fs::read(path).unwrap()
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn every_format_is_read_as_from_a_disk() {
+    let (store, folder) = (with_flights(), tempfile::tempdir().unwrap());
+    let expected = stdout(&sql(&store, &format!("{COUNT} '{FLIGHTS}'")));
+    let mut forms: Vec<(&str, Vec<u8>)> = ["a.parquet", "a.csv", "a.ndjson", "a.arrow", "a.arrows"]
+        .map(|name| (name, converted(folder.path(), name)))
+        .into();
+    forms.push(("a.csv.gz", gzipped(&forms[1].1)));
+    forms.push(("a.ndjson.zst", zstd::encode_all(forms[2].1.as_slice(), 1).unwrap()));
+    for (name, bytes) in forms {
+        store.put(name, bytes);
+        for place in ["s3://bucket".to_string(), format!("{}/bucket", store.url)] {
+            let query = format!("{COUNT} '{place}/{name}'");
+            assert_eq!(stdout(&sql(&store, &query)), expected, "{query}");
+        }
+    }
+}
+
+#[test]
+fn prefixes_and_globs_are_lists() {
+    let store = Store::start();
+    let flights = std::fs::read(FLIGHTS).unwrap();
+    for month in 1..=5 {
+        store.put(&format!("t/month={month}/a.parquet"), flights.clone());
+    }
+    store.put("t/_SUCCESS", "");
+    store.put("t/month=1/.a.parquet.crc", "x");
+    store.put("t/notes.txt", "x");
+    store.put("other/a.parquet", flights);
+    let count = |from: &str, and: &str| {
+        stdout(&sql(&store, &format!("SELECT count(*) AS n FROM '{from}' {and}")))
+            .replace("n\n", "")
+    };
+    assert_eq!(count("s3://bucket/t/", ""), "1071430\n");
+    assert_eq!(count("s3://bucket/t", ""), "1071430\n");
+    assert_eq!(count("s3://bucket/t", "WHERE month >= 4"), "428572\n");
+    assert_eq!(count("s3://bucket/t/month=[12]/*.parquet", ""), "428572\n");
+    assert_eq!(count("s3://bucket/*/*.parquet", ""), "214286\n");
+    assert_eq!(count("s3://bucket", ""), "1285716\n");
+}
+
+#[test]
+fn the_endpoint_is_a_flag_too() {
+    let store = with_flights();
+    for subcommand in ["count", "schema", "meta"] {
+        let mut command = dframe(&store);
+        command.env_remove("AWS_ENDPOINT_URL").args([subcommand, "s3://bucket/flights.parquet"]);
+        assert!(command.arg("--endpoint").arg(&store.url).output().unwrap().status.success());
+    }
+}
+
+#[test]
+fn what_may_succeed_is_tried_again() {
+    let store = with_flights();
+    let query = format!("{COUNT} 's3://bucket/flights.parquet'");
+    let expected = stdout(&sql(&store, &query));
+    let faults = [Fault::Status(503), Fault::Status(500), Fault::Hangup, Fault::Truncated];
+    for (fault, after) in faults.into_iter().flat_map(|fault| [(fault, 0), (fault, 1), (fault, 2)])
+    {
+        store.fail(fault, after, 2);
+        assert_eq!(stdout(&sql(&store, &query)), expected, "{fault:?} after {after}");
+    }
+    store.fail(Fault::Slow, 0, usize::MAX);
+    assert_eq!(stdout(&sql(&store, &query)), expected);
+}
+
+#[test]
+fn what_never_succeeds_is_an_error_that_names_the_object() {
+    let store = with_flights();
+    let query = format!("{COUNT} 's3://bucket/flights.parquet'");
+    let faults = [Fault::Status(500), Fault::Status(503), Fault::Hangup, Fault::Truncated];
+    for fault in faults {
+        for after in [0, 2] {
+            store.fail(fault, after, usize::MAX);
+            let begin = Instant::now();
+            fails(&sql(&store, &query), 3, &["cannot read", "s3://bucket/flights.parquet"]);
+            assert!(begin.elapsed() < Duration::from_secs(60), "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_sends_whole_files_is_not_believed() {
+    let store = with_flights();
+    store.fail(Fault::Whole, 1, usize::MAX);
+    let query = format!("{COUNT} '{}/bucket/flights.parquet'", store.url);
+    fails(&sql(&store, &query), 1, &["serves no parts of files", "copy the file"]);
+}
+
+#[test]
+fn an_object_that_changes_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let flights = std::fs::read(FLIGHTS).unwrap();
+    for (name, bytes) in [("a.parquet", flights), ("a.csv", converted(folder.path(), "a.csv"))] {
+        let store = Store::start();
+        for place in ["s3://bucket".to_string(), format!("{}/bucket", store.url)] {
+            for reads in [1, 2] {
+                store.put(name, bytes.clone());
+                store.change_after(reads, name, bytes.clone());
+                let output = sql(&store, &format!("{COUNT} '{place}/{name}'"));
+                fails(&output, 1, &["the file has changed since the query began", name]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let store = with_flights();
+    let count = |name: &str| dframe(&store).args(["count", name]).output().unwrap();
+    fails(
+        &count("s3://bucket/flight.parquet"),
+        3,
+        &["no such object", "did you mean 's3://bucket/flights.parquet'?"],
+    );
+    fails(&count("s3://bukket/flights.parquet"), 3, &["no such bucket", "s3://bukket"]);
+    fails(&count(&format!("{}/bucket/no.parquet", store.url)), 3, &["no such file", "no.parquet"]);
+    fails(&count("s3://bucket/x/"), 1, &["there is no parquet object below it", "s3://bucket/x/"]);
+    fails(&count("s3://bucket/x*.parquet"), 1, &["no object matches 's3://bucket/x*.parquet'"]);
+}
+
+#[test]
+fn refused_access_names_the_variables() {
+    let store = with_flights();
+    for name in ["s3://bucket/flights.parquet", "s3://bucket/", "s3://bucket/*.parquet"] {
+        let mut command = dframe(&store);
+        let output = command.env("AWS_ACCESS_KEY_ID", "nobody").args(["count", name]).output();
+        fails(&output.unwrap(), 3, &["refuses access", "AWS_ACCESS_KEY_ID", "s3://bucket/"]);
+    }
+}
+
+#[test]
+fn without_a_network_it_says_so() {
+    let store = with_flights();
+    let mut command = dframe(&store);
+    // Nobody listens on this port.
+    command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let begin = Instant::now();
+    let output = command.args(["count", "s3://bucket/flights.parquet"]).output().unwrap();
+    fails(&output, 3, &["cannot read", "s3://bucket/flights.parquet", "check the network"]);
+    assert!(begin.elapsed() < Duration::from_secs(60));
+    let mut command = dframe(&store);
+    command.env("AWS_ENDPOINT_URL", "http://store.invalid");
+    let output = command.args(["count", "s3://bucket/flights.parquet"]).output().unwrap();
+    fails(&output, 3, &["s3://bucket/flights.parquet", "AWS_ALLOW_HTTP"]);
+}
+
+#[test]
+fn many_footers_are_read_side_by_side() {
+    let store = Store::start();
+    let flights = std::fs::read(FLIGHTS).unwrap();
+    for index in 0..64 {
+        store.put(&format!("many/{index:02}.parquet"), flights.clone());
+    }
+    store.delay(Duration::from_millis(50));
+    let before = store.requests();
+    let begin = Instant::now();
+    let output = dframe(&store).args(["count", "s3://bucket/many/", "-f", "csv"]).output().unwrap();
+    assert_eq!(stdout(&output).lines().last(), Some("13714304"));
+    // One after the other, the footers alone would take 3.2 s.
+    assert!(begin.elapsed() < Duration::from_millis(2600), "{:?}", begin.elapsed());
+    assert!(store.requests() - before < 100);
+}
