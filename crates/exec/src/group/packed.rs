@@ -1,4 +1,4 @@
-//! A hash table from packed keys (64 or 128 bits) to dense group numbers.
+//! A hash table from packed keys (64 to 256 bits) to dense group numbers.
 //!
 //! ```text
 //!   key --hash--> slots: (hash, group), linear probing at 50 % load at most
@@ -23,6 +23,12 @@ impl PackedKey for u128 {
     fn hash(self) -> u64 {
         mix(self as u64 ^ 0x2545_f491_4f6c_dd1d, (self >> 64) as u64 ^ 0x9e37_79b9_7f4a_7c15)
             ^ (self as u64).wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(29)
+    }
+}
+
+impl PackedKey for [u128; 2] {
+    fn hash(self) -> u64 {
+        combine(self[0].hash(), self[1].hash())
     }
 }
 

@@ -5,6 +5,7 @@
 //!                                     +-- one dense column: the code is the group
 //!                                     +-- small product:    direct look-up in a table of products
 //!                                     +-- <= 64, 128 bits:  PackedTable
+//!                                     +-- twice that:       PackedTable of pairs
 //!                                     +-- wider:            PackedTables in a chain
 //!   groups --stored codes--> KeyColumn::decode --> key arrays
 //! ```
@@ -51,6 +52,7 @@ enum Lookup {
     Direct(Direct),
     Wide { table: PackedTable<u64>, null_group: Option<u32> },
     Narrow(PackedTable<u64>),
+    Pair([Range<usize>; 2], PackedTable<[u128; 2]>),
     Chain(Vec<Link>),
 }
 
@@ -134,6 +136,10 @@ impl GroupTable {
             Lookup::Narrow(table) => {
                 table.assign(&pack(&self.columns, &codes), groups, &mut new_rows);
             }
+            Lookup::Pair(columns, table) => {
+                let keys = pairs(columns, &self.columns, &codes);
+                table.assign(&keys, groups, &mut new_rows);
+            }
             Lookup::Chain(links) => {
                 assign_chain(links, &self.columns, &codes, groups, &mut new_rows);
             }
@@ -199,6 +205,7 @@ impl GroupTable {
         }
         match &mut self.lookup {
             Lookup::Wide { table, .. } | Lookup::Narrow(table) => table.reserve(groups),
+            Lookup::Pair(_, table) => table.reserve(groups),
             Lookup::Chain(links) => {
                 if let Some(last) = links.last_mut() {
                     last.table.reserve(groups);
@@ -212,6 +219,7 @@ impl GroupTable {
     pub(crate) fn memory_for(&self, groups: usize) -> usize {
         match &self.lookup {
             Lookup::Wide { .. } | Lookup::Narrow(_) => PackedTable::<u64>::memory_for(groups),
+            Lookup::Pair(..) => PackedTable::<[u128; 2]>::memory_for(groups),
             Lookup::Chain(_) => PackedTable::<u128>::memory_for(groups),
             Lookup::Nothing | Lookup::Dense | Lookup::Direct(_) => 0,
         }
@@ -225,6 +233,7 @@ impl GroupTable {
             Lookup::Nothing | Lookup::Dense => 0,
             Lookup::Direct(direct) => direct.groups.capacity() * 4,
             Lookup::Wide { table, .. } | Lookup::Narrow(table) => table.memory(),
+            Lookup::Pair(_, table) => table.memory(),
             Lookup::Chain(links) => links.iter().map(|link| link.table.memory()).sum(),
         };
         columns + stored + lookup
@@ -272,6 +281,10 @@ impl GroupTable {
             Lookup::Wide { table, .. } => {
                 table.assign(&codes[0].codes, &mut groups, &mut new_rows);
             }
+            Lookup::Pair(columns, table) => {
+                let keys = pairs(columns, &self.columns, &codes);
+                table.assign(&keys, &mut groups, &mut new_rows);
+            }
             // The table itself is made when it is known what comes next.
             Lookup::Direct(direct) => direct.bits = codes.iter().map(bits_needed).collect(),
             Lookup::Nothing | Lookup::Dense => {}
@@ -287,13 +300,24 @@ fn bits_needed(codes: &Codes) -> u32 {
 impl Lookup {
     fn hashed(columns: &[KeyColumn]) -> Self {
         let bits: u32 = columns.iter().map(packed_bits).sum();
-        if bits <= 64 { Lookup::Narrow(PackedTable::new()) } else { Lookup::Chain(links(columns)) }
+        match two_words(columns).filter(|_| bits > 128) {
+            _ if bits <= 64 => Lookup::Narrow(PackedTable::new()),
+            Some(words) => Lookup::Pair(words, PackedTable::new()),
+            None => Lookup::Chain(links(columns)),
+        }
     }
 }
 
 /// The bits of a column in a packed key: its code, and a bit for NULL if the code has none.
 fn packed_bits(column: &KeyColumn) -> u32 {
     column.code_bits() + u32::from(column.nulls_aside())
+}
+
+/// Cuts the columns in two that fit 128 bits each, if they do.
+fn two_words(columns: &[KeyColumn]) -> Option<[Range<usize>; 2]> {
+    let bits = |columns: &[KeyColumn]| columns.iter().map(packed_bits).sum::<u32>();
+    let cut = (1..columns.len()).rev().find(|cut| bits(&columns[..*cut]) <= 128)?;
+    (bits(&columns[cut..]) <= 128).then_some([0..cut, cut..columns.len()])
 }
 
 /// Cuts the columns so that each cut, with the 32 bits of the link before, fits 128 bits.
@@ -344,6 +368,16 @@ fn assign_wide(
             groups.push(*group);
         }
     }
+}
+
+/// Keys of two words, each of the codes of some columns.
+fn pairs(words: &[Range<usize>; 2], columns: &[KeyColumn], codes: &[Codes]) -> Vec<[u128; 2]> {
+    let [high, low] = words.clone().map(|range| {
+        let mut keys = vec![0; codes[0].codes.len()];
+        range.for_each(|column| add_codes(&mut keys, &columns[column], &codes[column]));
+        keys
+    });
+    high.into_iter().zip(low).map(|(high, low)| [high, low]).collect()
 }
 
 fn assign_chain(
