@@ -26,8 +26,9 @@ use crate::settings::Settings;
 
 /// Query files larger than memory with a few words
 ///
-/// Reads Parquet, CSV, JSON and Arrow files (one, many, directories, globs), computes on all cores inside a
-/// memory limit, and spills to disk what does not fit. Expressions are SQL, as DuckDB reads them.
+/// Reads Parquet, CSV, JSON, Arrow and Avro files (one, many, directories, globs, objects in stores) and SQLite
+/// tables, computes on all cores inside a memory limit, and spills to disk what does not fit. Expressions are
+/// SQL, as DuckDB reads them.
 #[derive(Debug, Parser)]
 #[command(name = "dframe", version, max_term_width = 100)]
 #[command(
