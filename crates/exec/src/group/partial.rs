@@ -11,7 +11,7 @@
 //!
 //! States that are all values of their groups are always cut: no step of the tree reduce would make them
 //! smaller, so that there is none. A task that has all rows of its groups, and keeps them all, finishes them. Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
-//! when rows share groups, or come in the order of their keys; a task finds out from its own rows and changes its ways
+//! when rows share groups, or come in the order of their keys and are all there; a task finds out from its own rows and changes its ways
 //! for good.
 
 use std::sync::Arc;
@@ -91,7 +91,9 @@ impl PartialAggregate {
             return Ok(());
         }
         let mostly_new = groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64;
-        if groups >= SAMPLE_GROUPS && mostly_new && !state.is_in_order() {
+        // States are larger than rows: they pay if they need not be merged with those of other tasks.
+        let finishes = self.spec.divided && state.is_in_order();
+        if groups >= SAMPLE_GROUPS && mostly_new && !finishes {
             self.flush_states(context)?;
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
         } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
