@@ -13,7 +13,7 @@ def draw(cases):
     # Text stays text, and the same numbers give the same file.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "dframe", "font.family": "sans-serif"})
     for what, words in WHAT.items():
-        bars = [(name, ratio) for name, ratio in ratios(cases, what)]
+        bars = list(ratios(cases, what))
         if bars:
             chart(bars, words).savefig(PAGE.parent / f"benchmarks-{what}.svg", metadata={"Date": None})
 

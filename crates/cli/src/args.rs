@@ -365,20 +365,7 @@ pub enum ProgressChoice {
 }
 
 fn format_parser() -> impl TypedValueParser<Value = Format> {
-    let names = [
-        "table",
-        "csv",
-        "tsv",
-        "json",
-        "ndjson",
-        "markdown",
-        "parquet",
-        "arrow",
-        "arrow-stream",
-        "avro",
-        "sqlite",
-    ];
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
+    PossibleValuesParser::new(Format::names()).try_map(|name| name.parse::<Format>())
 }
 
 /// A size in bytes, or a share of the machine's memory.

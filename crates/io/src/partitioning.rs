@@ -8,6 +8,7 @@
 //! and Kuck 1987), so that all cores finish at about the same time. How files are cut into units is the
 //! formats' own affair.
 
+use dframe_core::{Error, Result};
 use dframe_plan::{Partition, Partitions, ScanRequest, ScanUnit};
 
 /// The position of a row: the file in the upper bits, the row in the file in the lower 40.
@@ -21,6 +22,12 @@ pub(crate) const FILE_ROWS_MAX: u64 = 1 << POSITION_ROW_BITS;
 /// The position of a file's row in the whole source.
 pub(crate) fn position(file: u32, row: u64) -> u64 {
     (u64::from(file) << POSITION_ROW_BITS) + row
+}
+
+/// The file that a unit is in.
+pub(crate) fn file_of<'a, F>(files: &'a [F], unit: &ScanUnit) -> Result<&'a F> {
+    let file = files.get(unit.file as usize);
+    file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
 }
 
 /// Partitions in the making.

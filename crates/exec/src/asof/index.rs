@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::{filter_record_batch, take};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use dframe_core::{Error, Reservation, Result};
 use dframe_expr::{float_of_word, has_order_words, order_words, plain, plain_type};
 use dframe_plan::ScannedBatch;
@@ -58,15 +58,14 @@ struct Index {
 impl RightIndex {
     /// Nothing yet.
     pub(crate) fn new(spec: Arc<AsofSpec>) -> Self {
-        let types = spec.sides[1].by.iter().map(|key| plain_type(key.data_type()).clone());
-        let coder = KeyCoder::new(types.collect(), false);
+        let coder = KeyCoder::new(spec.sides[1].key_types(), false);
         Self { spec, coder, made: OnceLock::new() }
     }
 
     /// Whether rows of `side` can be in an index.
     pub(crate) fn takes(side: &SideSpec) -> bool {
-        let nested = |key: &dframe_expr::BoundExpr| plain_type(key.data_type()).is_nested();
-        has_order_words(plain_type(side.on.data_type())) && !side.by.iter().any(nested)
+        has_order_words(plain_type(side.on.data_type()))
+            && !side.key_types().iter().any(DataType::is_nested)
     }
 
     fn index(&self, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Index> {
@@ -81,8 +80,7 @@ impl RightIndex {
             held.grow(bytes, "the right side of an as-of join")?;
             rows.push(side, batch)?;
         }
-        let index = rows.in_order(&self.coder, self.spec.right_schema(), held)?;
-        Ok(index)
+        rows.in_order(&self.coder, self.spec.right_schema(), held)
     }
 }
 
@@ -114,8 +112,7 @@ struct Ungrouped {
 
 impl Ungrouped {
     fn new(side: &SideSpec) -> Result<Self> {
-        let types: Vec<_> = side.by.iter().map(|key| plain_type(key.data_type()).clone()).collect();
-        let table = GroupTable::new(&types)?;
+        let table = GroupTable::new(&side.key_types())?;
         let (batches, groups, words, assigned) = <_>::default();
         Ok(Self { table, batches, groups, words, assigned })
     }
@@ -128,9 +125,7 @@ impl Ungrouped {
             on.clear();
             ordered(side, &batch, &mut on)?;
         }
-        let keys = side.by.iter().map(|key| key.evaluate_array(&batch));
-        let keys = keys.collect::<Result<Vec<_>>>()?;
-        self.table.assign(&keys, batch.num_rows(), &mut self.assigned)?;
+        self.table.assign(&side.keys(&batch)?, batch.num_rows(), &mut self.assigned)?;
         self.groups.extend_from_slice(&self.assigned);
         self.words.append(&mut on);
         self.batches.push(batch);
@@ -247,9 +242,7 @@ impl Index {
         left: &RecordBatch,
     ) -> Result<UInt32Array> {
         let side = &spec.sides[0];
-        let keys =
-            side.by.iter().map(|key| key.evaluate_array(left)).collect::<Result<Vec<_>>>()?;
-        let groups = self.groups.firsts(coder, &keys, left.num_rows())?;
+        let groups = self.groups.firsts(coder, &side.keys(left)?, left.num_rows())?;
         let mut words = Vec::with_capacity(left.num_rows());
         let able = ordered(side, left, &mut words)?;
         let search = Search {

@@ -28,6 +28,18 @@ pub(crate) struct SideSpec {
     pub(crate) measured: bool,
 }
 
+impl SideSpec {
+    /// The equal keys of some rows.
+    pub(super) fn keys(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        self.by.iter().map(|key| key.evaluate_array(rows)).collect()
+    }
+
+    /// Their types, without dictionary encoding.
+    pub(super) fn key_types(&self) -> Vec<DataType> {
+        self.by.iter().map(|key| plain_type(key.data_type()).clone()).collect()
+    }
+}
+
 /// Rows in order.
 pub(super) struct SideBatch {
     /// The side's columns.

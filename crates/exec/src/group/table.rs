@@ -127,23 +127,7 @@ impl GroupTable {
             self.leave_order();
         }
         self.make_room(&codes);
-        match &mut self.lookup {
-            Lookup::Nothing | Lookup::Dense => {}
-            Lookup::Direct(direct) => direct.assign(&codes, groups, &mut new_rows),
-            Lookup::Wide { table, null_group } => {
-                assign_wide(table, null_group, &codes[0], groups, &mut new_rows);
-            }
-            Lookup::Narrow(table) => {
-                table.assign(&pack(&self.columns, &codes), groups, &mut new_rows);
-            }
-            Lookup::Pair(columns, table) => {
-                let keys = pairs(columns, &self.columns, &codes);
-                table.assign(&keys, groups, &mut new_rows);
-            }
-            Lookup::Chain(links) => {
-                assign_chain(links, &self.columns, &codes, groups, &mut new_rows);
-            }
-        }
+        self.lookup.assign(&self.columns, &codes, groups, &mut new_rows);
         self.add_groups(&codes, &new_rows);
         Ok(())
     }
@@ -270,24 +254,10 @@ impl GroupTable {
         let stored = self.stored.iter();
         let codes: Vec<Codes> =
             stored.map(|stored| Codes { codes: stored.codes.clone(), nulls: None }).collect();
-        let (mut groups, mut new_rows) = (Vec::new(), Vec::new());
         match &mut self.lookup {
-            Lookup::Narrow(table) => {
-                table.assign(&pack(&self.columns, &codes), &mut groups, &mut new_rows);
-            }
-            Lookup::Chain(links) => {
-                assign_chain(links, &self.columns, &codes, &mut groups, &mut new_rows);
-            }
-            Lookup::Wide { table, .. } => {
-                table.assign(&codes[0].codes, &mut groups, &mut new_rows);
-            }
-            Lookup::Pair(columns, table) => {
-                let keys = pairs(columns, &self.columns, &codes);
-                table.assign(&keys, &mut groups, &mut new_rows);
-            }
             // The table itself is made when it is known what comes next.
             Lookup::Direct(direct) => direct.bits = codes.iter().map(bits_needed).collect(),
-            Lookup::Nothing | Lookup::Dense => {}
+            lookup => lookup.assign(&self.columns, &codes, &mut Vec::new(), &mut Vec::new()),
         }
     }
 }
@@ -298,6 +268,28 @@ fn bits_needed(codes: &Codes) -> u32 {
 }
 
 impl Lookup {
+    /// Appends the group of each row to `groups`, and the rows that begin one to `new_rows`.
+    fn assign(
+        &mut self,
+        columns: &[KeyColumn],
+        codes: &[Codes],
+        groups: &mut Vec<u32>,
+        new_rows: &mut Vec<u32>,
+    ) {
+        match self {
+            Lookup::Nothing | Lookup::Dense => {}
+            Lookup::Direct(direct) => direct.assign(codes, groups, new_rows),
+            Lookup::Wide { table, null_group } => {
+                assign_wide(table, null_group, &codes[0], groups, new_rows);
+            }
+            Lookup::Narrow(table) => table.assign(&pack(columns, codes), groups, new_rows),
+            Lookup::Pair(words, table) => {
+                table.assign(&pairs(words, columns, codes), groups, new_rows);
+            }
+            Lookup::Chain(links) => assign_chain(links, columns, codes, groups, new_rows),
+        }
+    }
+
     fn hashed(columns: &[KeyColumn]) -> Self {
         let bits: u32 = columns.iter().map(packed_bits).sum();
         match two_words(columns).filter(|_| bits > 128) {

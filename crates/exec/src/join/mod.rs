@@ -65,7 +65,7 @@ impl Side {
 }
 
 /// A join, bound to its inputs.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct JoinSpec {
     /// Which rows come out.
     pub(crate) kind: JoinKind,

@@ -131,17 +131,17 @@ impl Planner<'_> {
         // Divisions read all of both sides, which pays where neither or each of them is filtered.
         let lopsided =
             noted.is_some() && sides.iter().filter(|side| side.is_narrowed()).count() == 1;
-        let inputs = if !lopsided && buckets > 1 && self.divide_both(&mut sides, &spec.sides)? {
-            spec.sides = spec.sides.map(|side| Arc::new(side.in_one_bucket()));
-            let stage = self.alternating(sides, &spec.sides)?;
-            BucketInputs::Divisions { stage, sides: 2 }
-        } else {
-            BucketInputs::Buckets(
-                self.exchange_both(&Arc::new(spec.clone()), sides, noted)?,
-                buckets,
-            )
-        };
-        let origin = StreamOrigin { inputs, work: Arc::new(JoinBuckets(Arc::new(spec))) };
+        let (spec, inputs) =
+            if !lopsided && buckets > 1 && self.divide_both(&mut sides, &spec.sides)? {
+                spec.sides = spec.sides.map(|side| Arc::new(side.in_one_bucket()));
+                let stage = self.alternating(sides, &spec.sides)?;
+                (Arc::new(spec), BucketInputs::Divisions { stage, sides: 2 })
+            } else {
+                let spec = Arc::new(spec);
+                let cut = self.exchange_both(&spec, sides, noted)?;
+                (spec, BucketInputs::Buckets(cut, buckets))
+            };
+        let origin = StreamOrigin { inputs, work: Arc::new(JoinBuckets(spec)) };
         Ok(Stream::of(Origin::Buckets(origin), schema, rows))
     }
 

@@ -6,7 +6,7 @@
 //! Source: the Avro specification 1.12, "Object Container Files".
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use arrow_avro::reader::{ReaderBuilder, read_header_info};
 use bytes::Bytes;
 use dframe_core::{Error, Result};
 
+use crate::file::{OpenFile, Place, Version};
 use crate::paths::unreadable;
 
 /// A piece is closed after so many rows or bytes.
@@ -36,9 +37,10 @@ pub(super) struct Piece {
 pub(super) struct Index {
     pub(super) path: PathBuf,
     pub(super) schema: SchemaRef,
-    pub(super) length: u64,
+    pub(super) version: Version,
     pub(super) pieces: Vec<Piece>,
-    header: Bytes,
+    /// What a piece is read after.
+    pub(super) header: Bytes,
     is_compressed: bool,
 }
 
@@ -47,7 +49,7 @@ impl Index {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let unreadable = |error| unreadable(path, error);
         let file = File::open(path).map_err(unreadable)?;
-        let length = file.metadata().map_err(unreadable)?.len();
+        let version = Version::of_file(&file).map_err(unreadable)?;
         let mut reader = BufReader::new(file);
         let no_avro = |why: String| {
             Error::invalid_data(format!("the file is not an Avro file: {why}"))
@@ -62,28 +64,27 @@ impl Index {
         let info = read_header_info(Cursor::new(magic).chain(&mut reader));
         let info = info.map_err(|error| no_avro(error.to_string()))?;
         let mut header = vec![0; info.header_len() as usize];
-        let file = File::open(path).map_err(unreadable)?;
-        file.read_exact_at(&mut header, 0).map_err(unreadable)?;
+        reader.get_ref().read_exact_at(&mut header, 0).map_err(unreadable)?;
         let header = Bytes::from(header);
         let decoder = ReaderBuilder::new().build(Cursor::new(header.clone()));
         let schema = decoder.map_err(|error| no_avro(error.to_string()))?.schema();
         let is_compressed = info.compression().map_or(true, |codec| codec.is_some());
         let path = path.to_path_buf();
-        let mut index = Self { path, schema, length, pieces: Vec::new(), header, is_compressed };
-        index.find_blocks(BufReader::new(file))?;
+        let mut index = Self { path, schema, version, pieces: Vec::new(), header, is_compressed };
+        index.find_blocks(reader)?;
         Ok(index)
     }
 
     fn find_blocks(&mut self, mut reader: BufReader<File>) -> Result<()> {
         let unreadable = |error| unreadable(&self.path, error);
         let mut offset = self.header.len() as u64;
-        reader.seek_relative(offset as i64).map_err(unreadable)?;
+        reader.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
         while !reader.fill_buf().map_err(unreadable)?.is_empty() {
             let (rows, rows_length) = self.number(&mut reader)?;
             let (bytes, bytes_length) = self.number(&mut reader)?;
             let rest = bytes.saturating_add(SYNC_BYTES);
             let length = rest.saturating_add(rows_length + bytes_length);
-            if length > self.length - offset {
+            if length > self.version.length - offset {
                 return Err(self.corrupt("it ends within a block"));
             }
             reader.seek_relative(rest as i64).map_err(unreadable)?;
@@ -128,18 +129,13 @@ impl Index {
         if self.is_compressed { 10 } else { 4 }
     }
 
-    /// A piece as a file of its own.
+    /// The bytes of a piece.
     pub(super) fn fetch(&self, piece: usize) -> Result<Bytes> {
         let Some(piece) = self.pieces.get(piece) else {
             return Err(Error::internal(format!("there is no piece {piece}")));
         };
-        let unreadable = |error| unreadable(&self.path, error);
-        let file = File::open(&self.path).map_err(unreadable)?;
-        let mut bytes = vec![0; self.header.len() + piece.length as usize];
-        bytes[..self.header.len()].copy_from_slice(&self.header);
-        let blocks = &mut bytes[self.header.len()..];
-        file.read_exact_at(blocks, piece.offset).map_err(unreadable)?;
-        Ok(Bytes::from(bytes))
+        let place = Place::Local(self.path.clone());
+        OpenFile::again(&place, "Avro", &self.version)?.read(piece.offset, piece.length)
     }
 
     /// The error for bytes that are not what the format says.

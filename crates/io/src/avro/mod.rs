@@ -14,7 +14,7 @@ mod index;
 #[cfg(test)]
 mod tests;
 
-use std::io::Cursor;
+use std::io::{Chain, Cursor, Read};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -27,7 +27,7 @@ use dframe_plan::{
 };
 
 use crate::ipc::{conform, logical};
-use crate::partitioning::{Partitioner, position};
+use crate::partitioning::{Partitioner, file_of, position};
 use crate::paths;
 use crate::unify::Unified;
 use index::Index;
@@ -81,8 +81,7 @@ impl AvroSource {
     }
 
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
-        let file = self.files.get(unit.file as usize);
-        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+        file_of(&self.files, unit)
     }
 }
 
@@ -96,7 +95,7 @@ impl Source for AvroSource {
     }
 
     fn statistics(&self) -> Statistics {
-        let bytes = self.files.iter().map(|file| file.index.length).sum();
+        let bytes = self.files.iter().map(|file| file.index.version.length).sum();
         Statistics { rows: Some(self.rows), bytes: Some(bytes) }
     }
 
@@ -155,20 +154,19 @@ impl Source for AvroSource {
 }
 
 impl SourceFile {
-    fn reader(
-        &self,
-        bytes: Bytes,
-        wanted: Vec<usize>,
-        rows: usize,
-    ) -> Result<Reader<Cursor<Bytes>>> {
+    fn reader(&self, bytes: Bytes, wanted: Vec<usize>, rows: usize) -> Result<Blocks> {
         // A projection names a column once.
         let mut places = wanted;
         places.sort_unstable();
         places.dedup();
         let builder = ReaderBuilder::new().with_batch_size(rows.max(1)).with_projection(places);
-        builder.build(Cursor::new(bytes)).map_err(|error| self.index.corrupt(error))
+        let bytes = Cursor::new(self.index.header.clone()).chain(Cursor::new(bytes));
+        builder.build(bytes).map_err(|error| self.index.corrupt(error))
     }
 }
+
+/// Reads blocks, after the header of their file.
+type Blocks = Reader<Chain<Cursor<Bytes>, Cursor<Bytes>>>;
 
 /// Batches of a unit.
 struct UnitBatches {
@@ -176,7 +174,7 @@ struct UnitBatches {
     file: usize,
     schema: SchemaRef,
     /// Without it, no column of the file is wanted.
-    reader: Option<Reader<Cursor<Bytes>>>,
+    reader: Option<Blocks>,
     rows: u64,
     position: u64,
     batch_rows: usize,

@@ -42,6 +42,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 
 pub use options::CsvOptions;
 
+use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::text::{Grain, Kinds, Piece, Rest, Survey, TextFile, units};
 use decode::{UnitBatches, Wanted};
@@ -231,8 +232,7 @@ impl CsvSource {
     }
 
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
-        let file = self.files.get(unit.file as usize);
-        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+        file_of(&self.files, unit)
     }
 
     fn wanted(&self, file: &SourceFile, request: &ScanRequest) -> Result<Wanted> {

@@ -32,6 +32,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
+use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::unify::Unified;
 use index::Index;
@@ -85,8 +86,7 @@ impl IpcSource {
     }
 
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
-        let file = self.files.get(unit.file as usize);
-        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+        file_of(&self.files, unit)
     }
 }
 

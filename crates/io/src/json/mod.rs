@@ -39,6 +39,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 
 pub use options::JsonOptions;
 
+use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::text::{Blocks, Grain, Piece, Rest, Survey, TextFile, UnitFile, units};
 use flaw::{Flaw, What};
@@ -297,8 +298,7 @@ impl JsonSource {
     }
 
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
-        let file = self.files.get(unit.file as usize);
-        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+        file_of(&self.files, unit)
     }
 
     fn wanted(&self, file: &SourceFile, request: &ScanRequest) -> Result<Wanted> {

@@ -22,8 +22,8 @@ use super::pruning::Bounds;
 use crate::file::Place;
 use crate::text::{convert, moment};
 
-/// What stands for NULL.
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+/// What stands for NULL, also where folders are written.
+pub(crate) const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A column that has one value in a file.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ fn pairs(path: &Path) -> Vec<(String, Option<String>)> {
         }
         let key = unescaped(key);
         pairs.retain(|(known, _)| *known != key);
-        pairs.push((key, (value != NULL).then(|| unescaped(value))));
+        pairs.push((key, (value != HIVE_NULL).then(|| unescaped(value))));
     }
     pairs
 }

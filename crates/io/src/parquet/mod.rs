@@ -39,12 +39,14 @@ pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
 use crate::file::{OpenFile, Place};
+use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::unify::Unified;
 use bounds::BoundsOf;
 use decode::{UnitBatches, Wanted};
 use footer::{ENDING, KIND, SourceFile};
 use hive::Constant;
+pub(crate) use hive::HIVE_NULL;
 use layout::Layout;
 use prefilter::Prefilter;
 
@@ -112,8 +114,7 @@ impl ParquetSource {
     }
 
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
-        let file = self.files.get(unit.file as usize);
-        file.ok_or_else(|| Error::internal(format!("there is no file {}", unit.file)))
+        file_of(&self.files, unit)
     }
 
     /// The fields of the columns wanted.

@@ -15,9 +15,8 @@ use arrow::datatypes::{DataType, Float64Type, Schema};
 use dframe_core::{Error, Result};
 
 use super::text::{Column, json_options, type_name};
+use crate::parquet::HIVE_NULL;
 
-/// What stands for NULL.
-const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// The bytes that file systems allow a name.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -117,7 +116,7 @@ fn append_value(column: &ArrayRef, row: usize, path: &mut String) -> Result<()> 
     let mut columns = Column::of_batch(&batch, schema.fields(), &json)?;
     match columns[0].append(0, &mut text)? {
         true => encode_value(&text, path),
-        false => path.push_str(NULL),
+        false => path.push_str(HIVE_NULL),
     }
     Ok(())
 }
@@ -133,7 +132,7 @@ fn zero_without_sign(column: &ArrayRef, row: usize) -> Result<ArrayRef> {
 
 /// The text of a value; one that reads as NULL is told apart.
 fn encode_value(text: &str, path: &mut String) {
-    match text.strip_prefix('_').filter(|_| text == NULL) {
+    match text.strip_prefix('_').filter(|_| text == HIVE_NULL) {
         Some(rest) => {
             path.push_str("%5F");
             path.push_str(rest);
@@ -189,7 +188,7 @@ mod tests {
         assert_eq!(name(Arc::new(BooleanArray::from(vec![true]))), "x=true 0..1");
         assert_eq!(name(Arc::new(StringArray::from(vec![""]))), "x= 0..1");
         assert_eq!(name(Arc::new(StringArray::from(vec!["é=\n%"]))), "x=é%3D%0A%25 0..1");
-        let null = name(Arc::new(StringArray::from(vec![NULL])));
+        let null = name(Arc::new(StringArray::from(vec![HIVE_NULL])));
         assert_eq!(null, "x=%5F_HIVE_DEFAULT_PARTITION__ 0..1");
         let zeros: ArrayRef = Arc::new(Float64Array::from(vec![-0.0, 0.0, f64::NAN]));
         assert_eq!(shown(vec![("x", zeros)]), ["x=0.0 0..1", "x=0.0 1..2", "x=NaN 2..3"]);

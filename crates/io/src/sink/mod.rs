@@ -113,6 +113,11 @@ impl Format {
         ("sqlite", Format::Sqlite),
     ];
 
+    /// What all formats are called, in the order in which they are listed.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(name, _)| *name)
+    }
+
     /// The format that a file's extension stands for.
     pub fn from_extension(path: impl AsRef<Path>) -> Option<Self> {
         let extension = path.as_ref().extension()?.to_str()?.to_ascii_lowercase();
@@ -167,7 +172,7 @@ impl FromStr for Format {
         };
         let found = Self::NAMES.iter().find(|(name, _)| *name == wanted);
         found.map(|(_, format)| *format).ok_or_else(|| {
-            let names = Self::NAMES.map(|(name, _)| name).join(", ");
+            let names = Self::names().collect::<Vec<_>>().join(", ");
             Error::invalid_input(format!("there is no format '{text}'"))
                 .remedy(format!("choose one of {names}"))
         })

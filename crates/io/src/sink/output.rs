@@ -1,12 +1,12 @@
 //! The bytes' way out: a stream, or a file that appears whole or not at all.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use dframe_core::{Error, Result};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::{SinkReport, Target};
 
@@ -104,16 +104,25 @@ fn is_special(path: &Path) -> bool {
 
 /// Creates a hidden file in the folder of `path`, with the permissions of a usual file.
 pub(super) fn create_beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if path.is_dir() || name.is_empty() {
+    if path.is_dir() || path.file_name().is_none() {
         return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
     }
-    tempfile::Builder::new()
-        .prefix(&format!(".{name}."))
-        .suffix(".tmp")
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+    beside(path, ".tmp", 0o666, |builder, folder| builder.tempfile_in(folder))
+}
+
+/// Makes something hidden in the folder of `path`, called after it, with permissions that the mask cuts as usual.
+pub(super) fn beside<T>(
+    path: &Path,
+    suffix: &str,
+    mode: u32,
+    make: impl FnOnce(&mut Builder<'_, '_>, &Path) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let prefix = format!(".{name}.");
+    let mut builder = Builder::new();
+    builder.prefix(&prefix).suffix(suffix).permissions(Permissions::from_mode(mode));
+    make(&mut builder, folder.unwrap_or(Path::new(".")))
 }
 
 pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {

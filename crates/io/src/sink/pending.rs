@@ -7,11 +7,12 @@
 //! It knows nothing of what is in the folder.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use dframe_core::{Error, Result};
 use tempfile::TempDir;
+
+use super::output::beside;
 
 /// A folder that is not yet in its place. Dropping it removes it.
 pub(super) struct PendingFolder {
@@ -37,7 +38,7 @@ impl PendingFolder {
         if replaces {
             refuse_to_replace_surroundings(&target)?;
         }
-        let temporary = beside(&target, ".tmp").map_err(|error| failed(error, &target))?;
+        let temporary = folder_beside(&target, ".tmp").map_err(|error| failed(error, &target))?;
         Ok(Self { temporary, target, replaces })
     }
 
@@ -63,7 +64,7 @@ impl PendingFolder {
     }
 
     fn replace(&self) -> std::io::Result<()> {
-        let old = beside(&self.target, ".old")?;
+        let old = folder_beside(&self.target, ".old")?;
         let aside = old.path().join("old");
         fs::rename(&self.target, &aside)?;
         if let Err(error) = fs::rename(self.temporary.path(), &self.target) {
@@ -99,14 +100,8 @@ fn refuse_to_replace_surroundings(target: &Path) -> Result<()> {
 }
 
 /// A hidden folder in the same folder, with the permissions of a usual one.
-fn beside(path: &Path, suffix: &str) -> std::io::Result<TempDir> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    tempfile::Builder::new()
-        .prefix(&format!(".{name}."))
-        .suffix(suffix)
-        .permissions(fs::Permissions::from_mode(0o777))
-        .tempdir_in(folder.unwrap_or(Path::new(".")))
+fn folder_beside(path: &Path, suffix: &str) -> std::io::Result<TempDir> {
+    beside(path, suffix, 0o777, |builder, folder| builder.tempdir_in(folder))
 }
 
 pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {

@@ -63,8 +63,7 @@ impl Opened {
         let found = chosen(listed, options.table.as_deref()).map_err(|error| error.file(path))?;
         let table = quoted(&found.name);
         let columns = columns(&connection, &found.name).map_err(failed)?;
-        let free = |name: &&str| !columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-        match ["rowid", "_rowid_", "oid"].into_iter().find(free).filter(|_| found.has_rowids) {
+        match free_rowid(&columns).filter(|_| found.has_rowids) {
             Some(rowid) => {
                 let path = path.to_path_buf();
                 Ok(Self { path, what: found.name, table, rowid, columns, kept: None })
@@ -94,8 +93,7 @@ impl Opened {
             .execute(&format!("CREATE TABLE main.\"rows\" AS {query}"), [])
             .map_err(failed)?;
         let columns = columns(&connection, "rows").map_err(failed)?;
-        let free = |name: &&str| !columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-        let Some(rowid) = ["rowid", "_rowid_", "oid"].into_iter().find(free) else {
+        let Some(rowid) = free_rowid(&columns) else {
             return Err(Error::unsupported("columns are called rowid, _rowid_ and oid")
                 .remedy("select one of them under another name"));
         };
@@ -179,6 +177,12 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Declare
         Ok(Declared { name: row.get(0)?, declared: declared.unwrap_or_default().to_uppercase() })
     })?;
     columns.collect()
+}
+
+/// A name of the rowid that no column has taken.
+fn free_rowid(columns: &[Declared]) -> Option<&'static str> {
+    let taken = |name: &str| columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    ["rowid", "_rowid_", "oid"].into_iter().find(|name| !taken(name))
 }
 
 /// The table that is meant.
