@@ -80,15 +80,33 @@ fn piped(path: &Path, format: &str) -> (String, String) {
     (rows, types)
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// The file, as it is and compressed.
 fn compressed(path: &Path) -> Vec<PathBuf> {
     let bytes = std::fs::read(path).unwrap();
     let named = |end: &str| PathBuf::from(format!("{}.{end}", path.display()));
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(&bytes).unwrap();
-    std::fs::write(named("gz"), encoder.finish().unwrap()).unwrap();
+    std::fs::write(named("gz"), gzip(&bytes)).unwrap();
     std::fs::write(named("zst"), zstd::encode_all(&bytes[..], 1).unwrap()).unwrap();
     vec![path.to_path_buf(), named("gz"), named("zst")]
+}
+
+/// The table, written compressed by name, in all the ways there are.
+fn written_compressed(origin: &Path, to: &Path) -> Vec<PathBuf> {
+    let written = ["gz", "zst", "bz2", "xz"].map(|end| {
+        let folder = to.parent().unwrap().join(end);
+        std::fs::create_dir_all(&folder).unwrap();
+        let name = format!("{}.{end}", to.file_name().unwrap().display());
+        let path = folder.join(name);
+        printed(&["convert", text(origin), "-o", text(&path)], Stdio::null());
+        assert_ne!(std::fs::read(&path).unwrap(), std::fs::read(to).unwrap());
+        path
+    });
+    written.to_vec()
 }
 
 /// Every format: its extension, how it is named as input, the ways to compress it.
@@ -123,7 +141,7 @@ fn every_format_and_compression_is_the_same_table_from_file_glob_and_stdin() {
         let (path, expected) = if format == "csv" { &all } else { &finite };
         let to = folder.path().join(format!("text.{extension}"));
         printed(&["convert", text(path), "-o", text(&to)], Stdio::null());
-        for file in compressed(&to) {
+        for file in [compressed(&to), written_compressed(path, &to)].concat() {
             // Tabs are told by a name, which standard input has not.
             check(&[file], if extension == "tsv" { "tsv" } else { format }, expected, extension);
         }
@@ -207,4 +225,50 @@ fn the_second_file_is_the_output_unless_it_is_there() {
     assert_eq!(std::fs::read(&other).unwrap(), b"precious");
     printed(&["convert", text(&path), "-o", text(&other)], Stdio::null());
     assert_eq!(contents(text(&other), "parquet"), contents(text(&path), "parquet"));
+}
+
+#[test]
+fn text_is_compressed_as_the_name_or_the_flag_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let origin = at("origin.parquet");
+    fixtures::write(Path::new(&origin), &table(true), 10);
+    let plain = printed(&["convert", &origin, "-", "-f", "csv"], Stdio::null());
+    let head = |name: &str| std::fs::read(at(name)).unwrap()[..2].to_vec();
+    printed(&["convert", &origin, &at("a.csv.gz"), "--compression", "none"], Stdio::null());
+    assert_eq!(std::fs::read_to_string(at("a.csv.gz")).unwrap(), plain);
+    printed(&["convert", &origin, &at("b.csv"), "--compression", "gzip"], Stdio::null());
+    assert_eq!(head("b.csv"), [0x1f, 0x8b]);
+    let zstd = dframe(&["convert", &origin, "-", "--compression", "zstd"], Stdio::null());
+    assert_eq!(zstd::decode_all(&zstd.stdout[..]).unwrap(), plain.as_bytes());
+    // Members one after the other are one text.
+    let twice = [std::fs::read(at("b.csv")).unwrap(), gzip(b"64,,,,,,,,\n")].concat();
+    std::fs::write(at("twice.csv.gz"), twice).unwrap();
+    assert_eq!(printed(&["count", &at("twice.csv.gz")], Stdio::null()), "65\n");
+    for (name, codec) in [("c.csv", "lz4"), ("c.arrow", "gzip"), ("c.parquet", "xz")] {
+        let output =
+            dframe(&["convert", &origin, &at(name), "--compression", codec], Stdio::null());
+        assert_eq!(output.status.code(), Some(1), "{name} {codec}");
+        assert!(!Path::new(&at(name)).exists());
+    }
+    let whole = dframe(&["convert", &origin, &at("c.parquet.gz")], Stdio::null());
+    let told = String::from_utf8_lossy(&whole.stderr).into_owned();
+    assert!(told.contains("parquet files are not compressed as a whole"), "{told}");
+}
+
+#[test]
+fn a_folder_of_compressed_text_is_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let origin = at("origin.parquet");
+    fixtures::write(Path::new(&origin), &table(true), 10);
+    let expected = printed(&["convert", &origin, "-", "-f", "csv"], Stdio::null());
+    for name in ["a.csv.gz", "a.tsv.zst", "a.csv.bz2", "a.csv.xz"] {
+        printed(&["convert", &origin, "-o", &at(name), "--file-size", "1kB"], Stdio::null());
+        let end = &name[1..];
+        let files = std::fs::read_dir(at(name)).unwrap();
+        assert!(files.into_iter().all(|file| text(&file.unwrap().path()).ends_with(end)));
+        let read = printed(&["convert", &at(name), "-", "-f", "csv"], Stdio::null());
+        assert_eq!(read, expected, "{name}");
+    }
 }

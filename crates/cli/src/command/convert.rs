@@ -22,7 +22,8 @@ pub struct Convert {
     /// What is read.
     #[command(flatten)]
     input: InputArgs,
-    /// How Parquet, Arrow and Avro files are compressed [default: snappy, nothing for arrow]
+    /// How the output is compressed [default: snappy for parquet and avro, nothing for arrow, text by the extension
+    /// of the file, such as .csv.gz]
     #[arg(long, value_name = "CODEC")]
     compression: Option<Codec>,
     /// Where the result goes.
@@ -42,25 +43,29 @@ enum Codec {
     Lz4,
     /// Small.
     Zstd,
+    /// What everything reads; for parquet and text.
+    Gzip,
+    /// For text.
+    Bzip2,
+    /// Smallest, slow; for text.
+    Xz,
 }
 
 impl Convert {
     /// Checks what takes more than one flag to see.
     ///
     /// # Errors
-    /// As [`Convert::resolve_output`]; a compression for a file that has none of its own.
+    /// As [`Convert::resolve_output`]; a compression for a database, which has none.
     pub fn check(&mut self) -> Result<()> {
         self.resolve_output()?;
         if self.compression.is_none() || self.run.watch.explain.is_some() {
             return Ok(());
         }
         match self.output.resolve()?.format {
-            format if format.is_binary() && format != Format::Sqlite => Ok(()),
-            format => {
-                let message =
-                    format!("--compression is for parquet, arrow and avro, not for {format}");
-                Err(Error::invalid_input(message).remedy("leave it out"))
+            Format::Sqlite => {
+                Err(Error::invalid_input("--compression is not for sqlite").remedy("leave it out"))
             }
+            _ => Ok(()),
         }
     }
 
@@ -90,6 +95,9 @@ pub fn run(args: &Convert, context: &Context) -> Result<()> {
         Some(Codec::None) => Compression::None,
         Some(Codec::Lz4) => Compression::Lz4,
         Some(Codec::Zstd) => Compression::Zstd,
+        Some(Codec::Gzip) => Compression::Gzip,
+        Some(Codec::Bzip2) => Compression::Bzip2,
+        Some(Codec::Xz) => Compression::Xz,
     });
     let rows = query.scan(&args.input)?;
     query.finish(rows)

@@ -16,7 +16,7 @@ use dframe_core::{Error, Result};
 
 use super::binary::conform;
 use super::output::Output;
-use super::{Compression, Sink, SinkOptions, SinkReport};
+use super::{Compression, Format, Sink, SinkOptions, SinkReport, not_inside};
 
 pub(super) struct AvroSink {
     writer: AvroWriter<Counted>,
@@ -31,10 +31,7 @@ impl AvroSink {
             Compression::Default => Some(CompressionCodec::Snappy),
             Compression::Zstd => Some(CompressionCodec::ZStandard),
             Compression::None => None,
-            Compression::Lz4 => {
-                return Err(Error::unsupported("Avro files are not compressed with lz4")
-                    .remedy("choose zstd or none"));
-            }
+            other => return Err(not_inside(Format::Avro, other)),
         };
         let fields = schema.fields().iter().map(|field| avro_field(field));
         let schema = Arc::new(Schema::new(fields.collect::<Result<Vec<Field>>>()?));

@@ -7,12 +7,12 @@ use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use dframe_core::{Budget, Error, Reservation, Result};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
+use parquet::basic::{Compression as ParquetCompression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use super::output::Output;
-use super::{Compression, Sink, SinkOptions, SinkReport};
+use super::{Compression, Format, Sink, SinkOptions, SinkReport, not_inside};
 
 /// Writes Parquet; a row group is flushed by rows or by the bytes it takes in memory.
 pub(super) struct ParquetSink {
@@ -30,6 +30,8 @@ impl ParquetSink {
             Compression::None => ParquetCompression::UNCOMPRESSED,
             Compression::Lz4 => ParquetCompression::LZ4_RAW,
             Compression::Zstd => ParquetCompression::ZSTD(ZstdLevel::default()),
+            Compression::Gzip => ParquetCompression::GZIP(GzipLevel::default()),
+            other => return Err(not_inside(Format::Parquet, other)),
         };
         let properties = WriterProperties::builder()
             .set_compression(compression)
@@ -113,6 +115,7 @@ fn ipc_options(options: &SinkOptions) -> Result<IpcWriteOptions> {
         Compression::Default | Compression::None => None,
         Compression::Lz4 => Some(CompressionType::LZ4_FRAME),
         Compression::Zstd => Some(CompressionType::ZSTD),
+        other => return Err(not_inside(Format::Arrow, other)),
     };
     Ok(IpcWriteOptions::default().try_with_compression(compression)?)
 }

@@ -17,6 +17,7 @@ use dframe_expr::resolve_name;
 
 use super::folder_name::Partitioner;
 use super::output::Output;
+use super::packed::Packing;
 use super::pending::{PendingFolder, failed};
 use super::{Format, Sink, SinkOptions, SinkReport, create_file_sink};
 
@@ -55,6 +56,7 @@ pub(super) struct FolderSink {
 /// What all files have in common.
 struct Files {
     format: Format,
+    packing: Packing,
     schema: SchemaRef,
     options: SinkOptions,
 }
@@ -86,9 +88,10 @@ impl FolderSink {
         }
         let partitioner = Partitioner::new(&schema, by)?;
         let inner = schema.project(&kept)?.into();
+        let packing = Packing::choose(format, Some(path), options.compression)?;
         Ok(Self {
             pending: PendingFolder::create(path, folder.overwrite)?,
-            files: Files { format, schema: inner, options: options.clone() },
+            files: Files { format, packing, schema: inner, options: options.clone() },
             schema,
             partitioner,
             kept,
@@ -144,11 +147,13 @@ impl FolderSink {
 
     /// Begins the next file of the partition in work.
     fn begin(&mut self) -> Result<OpenFile> {
-        let name = format!("part-{:06}.{}", self.part, self.files.format.extension());
+        let Files { format, packing, schema, options } = &self.files;
+        let (extension, packed) = (format.extension(), packing.extension());
+        let name = format!("part-{:06}.{extension}{packed}", self.part);
         self.part += 1;
         let place = |root: &Path| -> PathBuf { root.join(&self.folder).join(&name) };
-        let output = Output::create(&place(self.pending.path()), place(self.pending.target()))?;
-        let Files { format, schema, options } = &self.files;
+        let (path, shown) = (place(self.pending.path()), place(self.pending.target()));
+        let output = Output::create(&path, shown, *packing, options.budget.as_ref())?;
         let sink = create_file_sink(output, *format, schema.clone(), options)?;
         Ok(OpenFile { sink, rows: 0 })
     }

@@ -13,6 +13,7 @@ mod folder;
 mod folder_name;
 mod json;
 mod output;
+mod packed;
 mod pending;
 mod separated;
 mod sqlite;
@@ -30,6 +31,7 @@ use dframe_core::{Budget, Error, Result};
 pub use folder::FolderOptions;
 use folder::FolderSink;
 use output::Output;
+use packed::Packing;
 pub use table::TableOptions;
 pub use text::type_name;
 
@@ -118,9 +120,10 @@ impl Format {
         Self::NAMES.iter().map(|(name, _)| *name)
     }
 
-    /// The format that a file's extension stands for.
+    /// The format that a file's extension stands for, or the one before that of a compression: `out.csv.gz`.
     pub fn from_extension(path: impl AsRef<Path>) -> Option<Self> {
-        let extension = path.as_ref().extension()?.to_str()?.to_ascii_lowercase();
+        let extension =
+            Packing::unpacked_name(path.as_ref()).extension()?.to_str()?.to_ascii_lowercase();
         Some(match extension.as_str() {
             "csv" => Self::Csv,
             "tsv" | "tab" => Self::Tsv,
@@ -186,18 +189,24 @@ impl std::fmt::Display for Format {
     }
 }
 
-/// How files of columns are compressed.
+/// How files are compressed: those of columns inside, those of text as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// Parquet and Avro: snappy; Arrow: none.
+    /// Parquet and Avro: snappy; Arrow: none; text: as the name of the file says, such as `out.csv.gz`.
     #[default]
     Default,
     /// Not at all.
     None,
-    /// LZ4: fast.
+    /// LZ4: fast. Not for text and Avro.
     Lz4,
     /// Zstandard: small.
     Zstd,
+    /// Gzip, which everything reads. Not for Arrow and Avro.
+    Gzip,
+    /// Bzip2. For text only.
+    Bzip2,
+    /// Xz: smallest and slow. For text only.
+    Xz,
 }
 
 /// What a sink may be told.
@@ -205,7 +214,7 @@ pub enum Compression {
 pub struct SinkOptions {
     /// Of the table format.
     pub table: TableOptions,
-    /// Of Parquet, Arrow and Avro files.
+    /// Of all formats but SQLite.
     pub compression: Compression,
     /// The bytes that a Parquet row group may take while it is written.
     pub row_group_bytes: usize,
@@ -248,7 +257,15 @@ pub fn create_sink(
         Target::File(path) if format == Format::Sqlite => {
             Ok(Box::new(sqlite::SqliteSink::new(&path, schema, options)?))
         }
-        target => create_file_sink(Output::open(target)?, format, schema, options),
+        target => {
+            let path = match &target {
+                Target::File(path) => Some(path.as_path()),
+                _ => None,
+            };
+            let packing = Packing::choose(format, path, options.compression)?;
+            let output = Output::open(target, packing, options.budget.as_ref())?;
+            create_file_sink(output, format, schema, options)
+        }
     }
 }
 
@@ -276,6 +293,13 @@ fn create_file_sink(
                 .remedy("name a file with -o, such as out.sqlite"));
         }
     })
+}
+
+/// The format has no files that are compressed this way inside.
+fn not_inside(format: Format, compression: Compression) -> Error {
+    let name = format!("{compression:?}").to_lowercase();
+    Error::unsupported(format!("{format} files are not compressed with {name}"))
+        .remedy("choose zstd or none")
 }
 
 /// Whether the error is a reader that went away (`dframe ... | head`), which ends a run quietly.

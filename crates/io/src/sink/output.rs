@@ -1,21 +1,21 @@
-//! The bytes' way out: a stream, or a file that appears whole or not at all.
+//! The bytes' way out, compressed or not: a stream, or a file that appears whole or not at all.
 
 use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use dframe_core::{Error, Result};
+use dframe_core::{Budget, Error, Result};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
+use super::packed::{Packed, Packing};
 use super::{SinkReport, Target};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// A buffered, counted writer. Dropping it unfinished removes the temporary file.
 pub(super) struct Output {
-    writer: BufWriter<Box<dyn Write + Send>>,
-    bytes: u64,
+    writer: BufWriter<Packed>,
     pending: Option<Pending>,
     target: Option<PathBuf>,
 }
@@ -27,73 +27,85 @@ struct Pending {
 }
 
 impl Output {
-    pub(super) fn open(target: Target) -> Result<Self> {
+    /// What is written is compressed as `packing` says; what that takes counts towards the memory limit.
+    pub(super) fn open(target: Target, packing: Packing, budget: Option<&Budget>) -> Result<Self> {
+        let to = |writer, pending, target| Self::to(writer, (packing, budget), pending, target);
         match target {
-            Target::Stdout(stream) => Ok(Self::to(stream, None, None)),
+            Target::Stdout(stream) => to(stream, None, None),
             Target::File(path) if is_special(&path) => {
                 let file = File::options().write(true).open(&path).map_err(|e| failed(e, &path))?;
-                Ok(Self::to(Box::new(file), None, Some(path)))
+                to(Box::new(file), None, Some(path))
             }
             Target::Folder(path, _) => Err(failed(std::io::ErrorKind::IsADirectory.into(), &path)),
             Target::File(path) => {
                 let (file, temporary) =
                     create_beside(&path).map_err(|error| failed(error, &path))?.into_parts();
                 let pending = Pending { temporary, target: path.clone() };
-                Ok(Self::to(Box::new(file), Some(pending), Some(path)))
+                to(Box::new(file), Some(pending), Some(path))
             }
         }
     }
 
     /// A file in a folder that is still hidden; errors call it `shown`.
-    pub(super) fn create(path: &Path, shown: PathBuf) -> Result<Self> {
+    pub(super) fn create(
+        path: &Path,
+        shown: PathBuf,
+        packing: Packing,
+        budget: Option<&Budget>,
+    ) -> Result<Self> {
         let file = File::create_new(path).map_err(|error| failed(error, &shown))?;
-        Ok(Self::to(Box::new(file), None, Some(shown)))
+        Self::to(Box::new(file), (packing, budget), None, Some(shown))
     }
 
     fn to(
         writer: Box<dyn Write + Send>,
+        (packing, budget): (Packing, Option<&Budget>),
         pending: Option<Pending>,
         target: Option<PathBuf>,
-    ) -> Self {
-        Self { writer: BufWriter::with_capacity(BUFFER_BYTES, writer), bytes: 0, pending, target }
+    ) -> Result<Self> {
+        let packed = Packed::new(writer, packing, budget)
+            .map_err(|error| Error::io("cannot compress", error))?;
+        Ok(Self { writer: BufWriter::with_capacity(BUFFER_BYTES, packed), pending, target })
     }
 
-    /// The bytes so far.
+    /// The bytes so far; about those, where they are compressed.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+        self.writer.get_ref().bytes_with(self.writer.buffer().len())
     }
 
     /// Writes out what is buffered, and renames the file into its place.
-    pub(super) fn finish(mut self, rows: u64) -> Result<SinkReport> {
-        self.writer.flush().map_err(|error| self.error(error))?;
-        if let Some(Pending { temporary, target }) = self.pending.take() {
+    pub(super) fn finish(self, rows: u64) -> Result<SinkReport> {
+        let Self { writer, pending, target } = self;
+        let packed = writer.into_inner().map_err(|error| error.into_error());
+        let ended = packed.and_then(Packed::finish);
+        let bytes = ended.map_err(|error| named(error, target.as_deref()))?;
+        if let Some(Pending { temporary, target }) = pending {
             temporary.persist(&target).map_err(|error| failed(error.error, &target))?;
         }
-        Ok(SinkReport { rows, bytes: self.bytes, not_numbers: 0, files: 1 })
+        Ok(SinkReport { rows, bytes, not_numbers: 0, files: 1 })
     }
 
     /// Writes `bytes`, naming the target in the error.
     pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.write_all(bytes).map_err(|error| self.error(error))
-    }
-
-    fn error(&self, error: std::io::Error) -> Error {
-        match &self.target {
-            Some(path) => failed(error, path),
-            None => Error::io("cannot write", error),
-        }
+        self.write_all(bytes).map_err(|error| named(error, self.target.as_deref()))
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = self.writer.write(bytes)?;
-        self.bytes += count as u64;
-        Ok(count)
+        self.writer.write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// The error, with the name of what is written.
+fn named(error: std::io::Error, target: Option<&Path>) -> Error {
+    match target {
+        Some(path) => failed(error, path),
+        None => Error::io("cannot write", error),
     }
 }
 

@@ -27,6 +27,8 @@ use encoding_rs::Encoding;
 pub(crate) use blocks::{Block, Blocks, Grain, Piece};
 pub(crate) use file::TextFile;
 pub(crate) use kinds::{Kinds, boolean, trimmed};
+#[cfg(test)]
+pub(crate) use packing::Packing;
 pub(crate) use rest::Rest;
 pub use survey::Survey;
 pub(crate) use units::{BatchSize, UnitFile};
