@@ -44,6 +44,7 @@ fn main() -> ExitCode {
     if completion::answer() {
         return ExitCode::SUCCESS;
     }
+    hush_decoders();
     let settings = Settings::read();
     let (mut cli, matches) = match parsed(settings.as_ref().ok()) {
         Ok(parsed) => parsed,
@@ -64,6 +65,16 @@ fn main() -> ExitCode {
             status.into()
         }
     }
+}
+
+/// A decoder that panics on a corrupt file has its say in the error that names the file, and nowhere else.
+fn hush_decoders() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !dframe::io::is_guarded() {
+            usual(panic);
+        }
+    }));
 }
 
 /// The command line, with settings for what it leaves open.

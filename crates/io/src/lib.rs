@@ -27,6 +27,7 @@ mod widen;
 
 pub use avro::AvroSource;
 pub use csv::{CsvOptions, CsvSource, CsvSurvey, PieceSurvey};
+pub use guard::is_guarded;
 pub use input_format::InputFormat;
 pub use ipc::IpcSource;
 pub use json::{JsonFound, JsonOptions, JsonSource, JsonSurvey};

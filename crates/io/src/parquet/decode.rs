@@ -25,6 +25,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
+use super::checked::CheckedPages;
 use super::fetch::{row_group_of, tail_of};
 use super::footer::{SourceFile, guard};
 use super::hive::Constant;
@@ -389,6 +390,7 @@ impl RowGroups for UnitPages {
         let chunk = self.row_group().column(leaf);
         let reader =
             SerializedPageReader::new(self.bytes.clone(), chunk, self.num_rows(), locations)?;
+        let reader = CheckedPages::new(reader, chunk.column_descr());
         Ok(Box::new(OneChunk(Some(Box::new(reader)))))
     }
 

@@ -9,11 +9,13 @@
 //! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
 //! | `pages` | where do the pages of a row range lie? |
 //! | `fetch`, `decode` | bytes, then batches |
+//! | `checked` | can the counts of a page be true? |
 //! | `prefilter` | which rows need not be decoded in full? |
 //! | `describe`, `row_groups` | what does `dframe meta` show? |
 
 mod bloom;
 mod bounds;
+mod checked;
 mod decode;
 mod describe;
 mod fetch;
