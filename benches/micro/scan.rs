@@ -27,6 +27,7 @@ fn request(column: usize) -> ScanRequest {
         batch_rows: 16 * 1024,
         unit_bytes: u64::MAX,
         partition_rows: 1,
+        partition_share: 16,
     }
 }
 

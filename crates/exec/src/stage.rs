@@ -20,7 +20,7 @@ use dframe_runtime::{Chunk, Dependency, FetchJob, Flow, Pattern, Stage, Task, Ta
 
 use crate::exchange::{Exchange, ExchangeSpec};
 use crate::fold::{Collect, Fold};
-use crate::group::{GroupSpec, PartialAggregate};
+use crate::group::{GroupSpec, PartialAggregate, SharedGroups};
 use crate::join::KeyFilter;
 use crate::pipeline::{self, BlockOp};
 use crate::skip::UnitTest;
@@ -37,8 +37,8 @@ pub(crate) enum FoldSpec {
         /// The rows wanted.
         limit: Option<u64>,
     },
-    /// Groups.
-    Group(Arc<GroupSpec>),
+    /// Groups, some of which tasks may share.
+    Group(Arc<GroupSpec>, Option<Arc<SharedGroups>>),
     /// Sorted runs.
     Sort(Arc<SortSpec>),
     /// Rows cut into buckets by key, their keys noted for the other side of a join.
@@ -51,7 +51,9 @@ impl FoldSpec {
             FoldSpec::Collect { schema, limit } => {
                 Box::new(Collect::new(schema.clone(), *limit, context))
             }
-            FoldSpec::Group(spec) => Box::new(PartialAggregate::new(spec, context)?),
+            FoldSpec::Group(spec, shared) => {
+                Box::new(PartialAggregate::new(spec, shared.as_ref(), context)?)
+            }
             FoldSpec::Sort(spec) => Box::new(SortRun::new(spec, context)),
             FoldSpec::Exchange(spec, noting) => {
                 Box::new(Exchange::new(spec, noting.as_ref(), context))
@@ -63,7 +65,7 @@ impl FoldSpec {
     pub(crate) fn needs_positions(&self) -> bool {
         match self {
             FoldSpec::Collect { .. } | FoldSpec::Sort(_) => false,
-            FoldSpec::Group(spec) => spec.needs_positions(),
+            FoldSpec::Group(spec, _) => spec.needs_positions(),
             FoldSpec::Exchange(spec, _) => spec.keeps_order(),
         }
     }
@@ -71,7 +73,7 @@ impl FoldSpec {
     fn name(&self) -> &'static str {
         match self {
             FoldSpec::Collect { .. } => "collect",
-            FoldSpec::Group(_) => "partial aggregate",
+            FoldSpec::Group(..) => "partial aggregate",
             FoldSpec::Sort(_) => "sort run",
             FoldSpec::Exchange(..) => "cut by key",
         }

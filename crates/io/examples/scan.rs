@@ -33,6 +33,7 @@ fn main() -> Result<()> {
             batch_rows: 16_384,
             unit_bytes: 64 << 20,
             partition_rows: 1 << 20,
+            partition_share: 16,
         };
         let partitions = source.partitions(&request)?;
         let opened = started.elapsed();

@@ -34,6 +34,8 @@ pub(crate) fn file_of<'a, F>(files: &'a [F], unit: &ScanUnit) -> Result<&'a F> {
 pub(crate) struct Partitioner {
     /// The rows after which a partition is closed, at most.
     wanted: u64,
+    /// One part in so many of the rows that are left is as much.
+    share: u64,
     /// The rows of the source that have not been passed.
     remaining: u64,
     /// The rows still wanted by `LIMIT`.
@@ -49,6 +51,7 @@ impl Partitioner {
         let unfiltered = request.filters.is_empty();
         Self {
             wanted: request.partition_rows.max(1),
+            share: request.partition_share.max(1),
             remaining: rows,
             limit: request.limit.filter(|_| unfiltered).unwrap_or(u64::MAX),
             out: Partitions {
@@ -101,7 +104,7 @@ impl Partitioner {
 
     /// The rows after which a partition is closed: fewer towards the end.
     fn rows_max(&self) -> u64 {
-        (self.remaining / 16).clamp(self.wanted.min(PARTITION_ROWS_MIN), self.wanted)
+        (self.remaining / self.share).clamp(self.wanted.min(PARTITION_ROWS_MIN), self.wanted)
     }
 
     fn close(&mut self) {

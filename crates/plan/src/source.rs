@@ -37,6 +37,8 @@ pub struct ScanRequest {
     pub unit_bytes: u64,
     /// The rows after which a partition is closed. 1 makes each unit a partition.
     pub partition_rows: u64,
+    /// A partition is about one part in so many of the rows that are left, so that partitions get smaller towards the end.
+    pub partition_share: u64,
 }
 
 /// Knows of rows that cannot matter.

@@ -17,6 +17,7 @@ use dframe_runtime::{Chunk, Part, TaskContext, batch_bytes};
 
 use super::partial::{TAG_STATES, UNCUT_GROUPS_MAX, cut_states, hold, uncut_states};
 use super::radix::{Radix, UNCUT};
+use super::shared::SharedGroups;
 use super::spec::GroupSpec;
 use super::state::GroupState;
 use crate::fold::keep;
@@ -29,14 +30,16 @@ const MERGED_SHARE_MAX: f64 = 0.75;
 /// One chunk of the groups of all `inputs`.
 pub(crate) fn combine(
     spec: &Arc<GroupSpec>,
+    shared: Option<&SharedGroups>,
     inputs: Vec<Chunk>,
     context: &TaskContext,
 ) -> Result<Chunk> {
     let parts = Chunk::concat(inputs).into_parts();
     let (uncut, mut cut): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_uncut);
     let combine = Combine { spec, context };
-    if !(cut.is_empty() && uncut.len() < 2) {
-        let only = cut.is_empty();
+    // Shared groups are cut, so that all have to be.
+    let only = cut.is_empty() && !shared.is_some_and(SharedGroups::is_used);
+    if !(only && uncut.len() < 2) {
         cut.extend(combine.uncut(&uncut, only)?);
         return Ok(Chunk::new(combine.cut(cut)?));
     }
@@ -124,7 +127,7 @@ impl Combine<'_> {
         bucket: u32,
         held: &mut Reservation,
     ) -> Result<Option<(usize, RecordBatch)>> {
-        let mut state = GroupState::new(self.spec)?;
+        let mut state = GroupState::of_bucket(self.spec)?;
         let mut rows = 0;
         for batch in states.iter().flat_map(|part| part.read(Some(bucket))) {
             let batch = batch?;

@@ -87,7 +87,7 @@ impl Finish<'_> {
         {
             return self.large_groups(parts, bucket, radix, output);
         }
-        let mut state = GroupState::new(self.spec)?;
+        let mut state = GroupState::of_bucket(self.spec)?;
         let mut held = self.context.budget.reservation();
         let expected = raw_rows(parts, bucket) / 2;
         if held.try_grow(state.memory_for(expected)) {
@@ -96,7 +96,7 @@ impl Finish<'_> {
         let mut batches = batches_of(parts, bucket);
         while let Some((tag, batch)) = batches.next().transpose()? {
             self.context.cancel.check()?;
-            self.fold(&mut state, tag, &batch)?;
+            state.fold(tag, &batch)?;
             let too_much = self.finishes_large() && state.memory() > self.spec.share;
             if too_much || !hold(&mut held, self.finishing_bytes(&state))? {
                 if self.finishes_large() && state.len() == 1 {
@@ -135,13 +135,6 @@ impl Finish<'_> {
         }
         let next = self.recut(GroupState::new(self.spec)?, batches_of(parts, bucket), radix)?;
         self.buckets(&next.0, next.1, output)
-    }
-
-    fn fold(&self, state: &mut GroupState, tag: u32, batch: &RecordBatch) -> Result<()> {
-        match tag {
-            TAG_RAW => state.update(&self.spec.split_raw(batch)?),
-            _ => state.merge(batch),
-        }
     }
 
     /// Writes the states so far and the batches not yet read, cut by the next bits.

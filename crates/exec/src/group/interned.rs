@@ -18,6 +18,7 @@ use dframe_expr::plain;
 
 use super::byte_values::{ByteValues, array_of};
 use super::interner::Interner;
+use super::short_texts::travelling;
 
 /// The values of one key column seen so far, numbered.
 #[derive(Default)]
@@ -49,6 +50,10 @@ impl Interned {
                 self.interner.intern_texts(array.as_string(), ids);
                 Ok(())
             }
+            DataType::Utf8View => {
+                self.interner.intern_views(array.as_string_view(), ids);
+                Ok(())
+            }
             DataType::Null => {
                 let id = self.interner.intern_null();
                 ids.extend(std::iter::repeat_n(id, array.len()));
@@ -69,6 +74,20 @@ impl Interned {
         }
         let values: Vec<_> = codes.iter().map(|code| self.interner.get(*code as u32)).collect();
         array_of(data_type, &values)
+    }
+
+    /// The values of these ids for other tasks of the group-by: short texts as views.
+    pub(crate) fn decode_travelling(
+        &self,
+        codes: &[u64],
+        data_type: &DataType,
+    ) -> Result<ArrayRef> {
+        match self.decode(codes, data_type)? {
+            texts if self.interner.is_short() && *texts.data_type() == DataType::Utf8 => {
+                travelling(&texts)
+            }
+            other => Ok(other),
+        }
     }
 
     fn decode_codes(&self, codes: &[u64]) -> Result<ArrayRef> {

@@ -8,12 +8,12 @@
 //! Ids are given in order of first appearance, NULL included. Not shared between tasks: ids mean nothing
 //! elsewhere; hashes do.
 
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, StringArray, StringViewArray};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
-use super::packed::{PackedKey, PackedTable};
+use super::packed::{PackedKey, PackedTable, mix};
 
 /// The hash of NULL, in every column.
 pub(crate) const NULL_HASH: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -42,8 +42,34 @@ impl Interner {
     /// Appends the id of each value of `texts` to `ids`.
     pub(crate) fn intern_texts(&mut self, texts: &StringArray, ids: &mut Vec<u32>) {
         let text = |row: usize| texts.is_valid(row).then(|| texts.value(row).as_bytes());
-        let (before, mut missed) = (ids.len(), Vec::new());
         let keys = (0..texts.len()).map(|row| text(row).and_then(Packed::short));
+        self.intern_packed(keys, text, ids);
+    }
+
+    /// Appends the id of each value of `views` to `ids`.
+    pub(crate) fn intern_views(&mut self, views: &StringViewArray, ids: &mut Vec<u32>) {
+        let text = |row: usize| views.is_valid(row).then(|| views.value(row).as_bytes());
+        match views.null_count() {
+            0 => self.intern_packed(
+                views.views().iter().map(|view| Packed::of_view(*view)),
+                text,
+                ids,
+            ),
+            _ => {
+                let keys = (0..views.len()).map(|row| text(row).and_then(Packed::short));
+                self.intern_packed(keys, text, ids);
+            }
+        }
+    }
+
+    /// Appends ids: of `keys` where there are any, else of `text`.
+    fn intern_packed<'a>(
+        &mut self,
+        keys: impl Iterator<Item = Option<Packed>>,
+        text: impl Fn(usize) -> Option<&'a [u8]>,
+        ids: &mut Vec<u32>,
+    ) {
+        let (before, mut missed) = (ids.len(), Vec::new());
         let keys: Vec<Packed> = keys.map(|key| key.unwrap_or(Packed::NOWHERE)).collect();
         self.keys.find(&keys, ids, &mut missed);
         for row in missed.into_iter().map(|row| row as usize) {
@@ -85,7 +111,18 @@ impl Interner {
 
     /// The hash of `id`'s bytes, the same in every interner.
     pub(crate) fn hash(&self, id: u32) -> u64 {
-        self.get(id).map_or(NULL_HASH, hash_bytes)
+        match self.null == Some(id) {
+            true => NULL_HASH,
+            false => match self.keys.key(id).value_hash() {
+                Some(hash) => hash,
+                None => hash_bytes(self.keys.key(id).of(&self.bytes)),
+            },
+        }
+    }
+
+    /// Whether all values but NULL are short.
+    pub(crate) fn is_short(&self) -> bool {
+        self.long.is_empty()
     }
 
     /// The number of ids.
@@ -100,8 +137,24 @@ impl Interner {
 }
 
 /// The hash of a byte string.
+#[inline]
 pub(crate) fn hash_bytes(value: &[u8]) -> u64 {
-    FixedState::with_seed(0x6466_7261_6d65).hash_one(value)
+    match Packed::short(value).and_then(Packed::value_hash) {
+        Some(hash) => hash,
+        None => FixedState::with_seed(0x6466_7261_6d65).hash_one(value),
+    }
+}
+
+/// The hash of each value of `views`.
+pub(crate) fn hash_views(views: &StringViewArray) -> Vec<u64> {
+    let hash = |(row, view): (usize, &u128)| match views.is_null(row) {
+        true => NULL_HASH,
+        false => match Packed::of_view(*view).and_then(Packed::value_hash) {
+            Some(hash) => hash,
+            None => hash_bytes(views.value(row).as_bytes()),
+        },
+    };
+    views.views().iter().enumerate().map(hash).collect()
 }
 
 /// A short value with its length in the last byte; or the place of a long one in the arena, and its length, with
@@ -115,6 +168,8 @@ const SHORT_MAX: usize = 15;
 const LONG: u8 = u8::MAX;
 /// The bytes of a place.
 const PLACE: usize = 8;
+/// The bytes of a value in an Arrow view, at most.
+const VIEW_MAX: u128 = 12;
 
 impl Packed {
     /// What is in no table.
@@ -143,6 +198,21 @@ impl Packed {
             _ => return None,
         };
         Some(Self((packed | (length as u128) << (8 * SHORT_MAX)).to_le_bytes()))
+    }
+
+    /// The value of an Arrow view, if it is in there: its length in the low four bytes, then the value.
+    #[inline]
+    fn of_view(view: u128) -> Option<Self> {
+        let length = u128::from(view as u32);
+        let packed = view >> 32 | length << (8 * SHORT_MAX);
+        (length <= VIEW_MAX).then_some(Self(packed.to_le_bytes()))
+    }
+
+    /// The hash of a short value.
+    #[inline]
+    fn value_hash(self) -> Option<u64> {
+        // Not the bits that a table looks at: those that rows are cut by must tell others apart.
+        (self.0[SHORT_MAX] != LONG).then(|| mix(self.hash(), 0x9e6c_63d0_876a_68ed))
     }
 
     fn long(place: usize, length: usize) -> Self {

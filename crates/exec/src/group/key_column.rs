@@ -24,7 +24,7 @@ use dframe_expr::plain;
 
 use super::byte_values::ByteValues;
 use super::interned::Interned;
-use super::interner::{NULL_HASH, hash_bytes};
+use super::interner::{NULL_HASH, hash_bytes, hash_views};
 use super::packed::{combine, mix};
 
 /// How values become codes.
@@ -161,6 +161,18 @@ impl KeyColumn {
         }
     }
 
+    /// The values of these codes for other tasks of the group-by, which take any encoding.
+    pub(crate) fn decode_travelling(
+        &self,
+        codes: &[u64],
+        is_null: &dyn Fn(usize) -> bool,
+    ) -> Result<ArrayRef> {
+        match &self.coding {
+            Coding::Interned(interned) => interned.decode_travelling(codes, &self.data_type),
+            _ => self.decode(codes, is_null),
+        }
+    }
+
     /// The bytes of memory held.
     pub(crate) fn memory(&self) -> usize {
         match &self.coding {
@@ -191,6 +203,9 @@ pub(crate) fn hash_rows(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
 
 /// The hash of each value of a plain array.
 fn value_hashes(array: &ArrayRef) -> Result<Vec<u64>> {
+    if let Some(views) = array.as_string_view_opt() {
+        return Ok(hash_views(views));
+    }
     let mut column = KeyColumn::new(array.data_type())?;
     if column.is_dense() {
         let values = ByteValues::new(array)?;

@@ -6,7 +6,7 @@
 //!                |  too large, or the budget refuses
 //!                +--------------------> states by bucket (parts, spillable), start again
 //!                |  and most rows were new groups
-//!                +--> RawRows --------> rows by bucket, not aggregated at all
+//!                +--> rows by bucket -----> not aggregated at all, or folded into shared groups
 //! ```
 //!
 //! States that are all values of their groups are always cut: no step of the tree reduce would make them
@@ -18,12 +18,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use dframe_core::{Reservation, Result};
-use dframe_expr::plain;
 use dframe_plan::ScannedBatch;
 use dframe_runtime::{Chunk, Part, TaskContext};
 
 use super::finish::results;
 use super::radix::{Radix, UNCUT};
+use super::shared::SharedGroups;
+use super::short_texts::travelling;
 use super::spec::{GroupSpec, RowPositions, Rows};
 use super::state::{Columns, GroupState};
 use crate::exchange::RowCutter;
@@ -41,12 +42,16 @@ pub(crate) const TAG_RESULTS: u32 = 2;
 pub(crate) const UNCUT_GROUPS_MAX: usize = 32 * 1024;
 /// Groups at which a task asks itself whether aggregating first pays.
 const SAMPLE_GROUPS: usize = 128 * 1024;
+/// Groups at which it asks itself whether sharing them pays.
+const SHARED_GROUPS_MIN: usize = 32 * 1024;
 /// It pays when groups are at most this share of the rows.
 const UNIQUE_SHARE_MAX: f64 = 0.5;
 /// A state larger than this has left the cache, and is cut; so is one larger than what a task may hold.
 const STATE_BYTES_MAX: usize = 64 << 20;
 /// Gathered values are handed over in pieces that fit everywhere.
 const GATHERED_BYTES_MAX: usize = 32 << 20;
+/// Cut rows of a task that go into shared groups at once: many of each bucket, whose states come into the cache.
+const SHARED_ROWS: u64 = 2 << 20;
 
 /// Folds the rows of one partition.
 pub(crate) struct PartialAggregate {
@@ -56,6 +61,9 @@ pub(crate) struct PartialAggregate {
     held: Reservation,
     rows: u64,
     parts: Vec<Arc<Part>>,
+    shared: Option<Arc<SharedGroups>>,
+    /// The rows of `parts`, if they go into the shared groups.
+    sharing: Option<u64>,
 }
 
 enum Mode {
@@ -64,8 +72,12 @@ enum Mode {
 }
 
 impl PartialAggregate {
-    /// Nothing folded yet.
-    pub(crate) fn new(spec: &Arc<GroupSpec>, context: &TaskContext) -> Result<Self> {
+    /// Nothing folded yet. Groups may be shared with those tasks that have the same `shared`.
+    pub(crate) fn new(
+        spec: &Arc<GroupSpec>,
+        shared: Option<&Arc<SharedGroups>>,
+        context: &TaskContext,
+    ) -> Result<Self> {
         Ok(Self {
             spec: spec.clone(),
             radix: Radix::first(spec.buckets),
@@ -73,6 +85,8 @@ impl PartialAggregate {
             held: context.budget.reservation(),
             rows: 0,
             parts: Vec::new(),
+            shared: shared.cloned(),
+            sharing: None,
         })
     }
 
@@ -93,11 +107,42 @@ impl PartialAggregate {
         let mostly_new = groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64;
         // States are larger than rows: they pay if they need not be merged with those of other tasks.
         let finishes = self.spec.divided && state.is_in_order();
-        if groups >= SAMPLE_GROUPS && mostly_new && !finishes {
+        let shares = groups >= SHARED_GROUPS_MIN
+            && mostly_new
+            && self.shared.as_ref().is_some_and(|shared| shared.pays(self.rows, groups as u64));
+        if shares || groups >= SAMPLE_GROUPS && mostly_new && !finishes {
             self.flush_states(context)?;
+            self.sharing = shares.then_some(0);
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
         } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
             self.flush_states(context)?;
+        }
+        Ok(())
+    }
+
+    /// Takes cut rows in; if they go into the shared groups, once there are many.
+    fn add_cut(
+        &mut self,
+        parts: impl IntoIterator<Item = Arc<Part>>,
+        context: &TaskContext,
+    ) -> Result<()> {
+        for part in parts {
+            self.sharing = self.sharing.map(|rows| rows + part.rows());
+            self.parts.push(part);
+        }
+        match self.sharing {
+            Some(rows) if rows >= SHARED_ROWS => self.share(context),
+            _ => Ok(()),
+        }
+    }
+
+    /// Folds the cut parts so far into the shared groups.
+    fn share(&mut self, context: &TaskContext) -> Result<()> {
+        if let (Some(shared), Some(_)) = (&self.shared, self.sharing.take()) {
+            let refused = shared.fold(&self.spec, &self.parts, context)?;
+            // There is no memory: what comes now is handed over.
+            self.sharing = refused.is_empty().then_some(0);
+            self.parts = refused;
         }
         Ok(())
     }
@@ -121,7 +166,7 @@ impl Fold for PartialAggregate {
             Mode::Aggregate(_) => self.aggregate(&rows, context)?,
             Mode::Raw(cutter) => {
                 let parts = cutter.push(raw_batch(&self.spec, &rows)?, context)?;
-                self.parts.extend(parts);
+                self.add_cut(parts, context)?;
             }
         }
         Ok(true)
@@ -143,7 +188,12 @@ impl Fold for PartialAggregate {
 
     fn finish(mut self: Box<Self>, context: &TaskContext) -> Result<Chunk> {
         match self.mode {
-            Mode::Raw(mut cutter) => self.parts.extend(cutter.flush(context)?),
+            Mode::Raw(mut cutter) => {
+                let last = cutter.flush(context)?;
+                self.mode = Mode::Raw(cutter);
+                self.parts.extend(last);
+                self.share(context)?;
+            }
             Mode::Aggregate(state) if self.spec.divided && self.parts.is_empty() => {
                 let results = results(*state, &self.spec, self.held, context)?;
                 return Ok(Chunk::new(results.into_iter().collect()));
@@ -215,7 +265,7 @@ pub(crate) fn uncut_states(
 
 /// Rows in the raw layout.
 fn raw_batch(spec: &GroupSpec, rows: &Rows) -> Result<RecordBatch> {
-    let mut columns = rows.keys.iter().map(plain).collect::<Result<Vec<_>>>()?;
+    let mut columns = rows.keys.iter().map(travelling).collect::<Result<Vec<_>>>()?;
     columns.extend(rows.inputs.iter().cloned());
     if spec.needs_positions() {
         let positions: ArrayRef = match &rows.positions {

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayData, ArrayRef, RecordBatch, make_array};
+use arrow::array::{Array, ArrayData, ArrayRef, AsArray, RecordBatch, make_array};
 use arrow::buffer::Buffer;
 use arrow::compute::interleave;
 use arrow::datatypes::{ArrowNativeType, DataType, Field};
@@ -68,8 +68,11 @@ impl Rows<'_> {
         let arrays: Vec<&ArrayRef> =
             self.batches.iter().map(|batch| batch.column(column)).collect();
         let nulls = arrays.iter().any(|array| array.null_count() > 0);
-        let width = arrays[0].data_type().primitive_width().filter(|_| !nulls);
-        Ok(match width {
+        let width = match arrays[0].data_type() {
+            DataType::Utf8View if arrays.iter().all(in_views) => Some(size_of::<u128>()),
+            data_type => data_type.primitive_width(),
+        };
+        Ok(match width.filter(|_| !nulls) {
             Some(1) => self.numbers::<u8>(&arrays)?,
             Some(2) => self.numbers::<u16>(&arrays)?,
             Some(4) => self.numbers::<u32>(&arrays)?,
@@ -79,7 +82,7 @@ impl Rows<'_> {
         })
     }
 
-    /// Numbers without NULLs, of the width of `T`.
+    /// Numbers without NULLs, of the width of `T`; or views that hold their texts.
     fn numbers<T: ArrowNativeType + Default>(&self, arrays: &[&ArrayRef]) -> Result<ArrayRef> {
         let mut destinations = self.cut.destinations();
         let mut output = vec![T::default(); destinations.len()];
@@ -109,10 +112,15 @@ impl Rows<'_> {
     }
 }
 
+/// Whether all texts are in the views themselves.
+fn in_views(array: &&ArrayRef) -> bool {
+    array.as_string_view().data_buffers().is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+    use arrow::array::{Int64Array, StringArray};
     use arrow::datatypes::Int64Type;
     use std::sync::Arc;
 

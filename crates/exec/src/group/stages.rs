@@ -12,7 +12,7 @@ use std::sync::Arc;
 use dframe_core::Result;
 use dframe_runtime::{Chunk, Dependency, Pattern, Stage, Task, TaskContext};
 
-use super::{GroupSpec, combine, finish_all, finish_bucket};
+use super::{GroupSpec, SharedGroups, combine, finish_all, finish_bucket};
 use crate::shuffle::BucketWork;
 use crate::stage::{StageTasks, finishing};
 
@@ -24,6 +24,8 @@ pub(crate) struct Combine {
     pub(crate) fan_in: usize,
     /// The group-by.
     pub(crate) spec: Arc<GroupSpec>,
+    /// The groups that its tasks share.
+    pub(crate) shared: Option<Arc<SharedGroups>>,
 }
 
 impl Stage for Combine {
@@ -46,13 +48,13 @@ impl Stage for Combine {
     }
 
     fn task(&self, _index: usize) -> Result<Box<dyn Task>> {
-        let spec = self.spec.clone();
-        Ok(finishing(move |inputs, context| combine(&spec, inputs, context)))
+        let (spec, shared) = (self.spec.clone(), self.shared.clone());
+        Ok(finishing(move |inputs, context| combine(&spec, shared.as_deref(), inputs, context)))
     }
 }
 
-/// Finishes the groups of a bucket.
-pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>);
+/// Finishes the groups of a bucket, those that tasks have shared among them.
+pub(crate) struct FinishGroups(pub(crate) Arc<GroupSpec>, pub(crate) Option<Arc<SharedGroups>>);
 
 impl BucketWork for FinishGroups {
     fn name(&self) -> &str {
@@ -64,7 +66,10 @@ impl BucketWork for FinishGroups {
     }
 
     fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
-        finish_bucket(&self.0, Chunk::concat(inputs), bucket, context)
+        let shared = self.1.as_ref().map(|shared| shared.part(bucket, context)).transpose()?;
+        let shared = Chunk::new(shared.flatten().into_iter().collect());
+        let chunks: Vec<Chunk> = [shared].into_iter().chain(inputs).collect();
+        finish_bucket(&self.0, Chunk::concat(chunks), bucket, context)
     }
 }
 

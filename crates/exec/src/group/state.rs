@@ -14,6 +14,7 @@ use dframe_core::{Error, Result};
 use dframe_expr::aggregate::{Accumulator, GroupedRows, Positions};
 use dframe_expr::true_only;
 
+use super::partial::TAG_RAW;
 use super::spec::{Call, CallInput, Emit, GroupSpec, RowPositions, Rows};
 use super::table::GroupTable;
 use crate::pipeline::batch_of;
@@ -36,9 +37,21 @@ pub(crate) struct Columns {
 impl GroupState {
     /// No groups yet (one, if there are no keys).
     pub(crate) fn new(spec: &Arc<GroupSpec>) -> Result<Self> {
+        Self::with_table(spec, GroupTable::new(&spec.key_types())?)
+    }
+
+    /// No groups yet, of keys that rows were cut by.
+    pub(crate) fn of_bucket(spec: &Arc<GroupSpec>) -> Result<Self> {
+        match spec.buckets {
+            1 => Self::new(spec),
+            _ => Self::with_table(spec, GroupTable::of_cut_keys(&spec.key_types())?),
+        }
+    }
+
+    fn with_table(spec: &Arc<GroupSpec>, table: GroupTable) -> Result<Self> {
         Ok(Self {
             spec: spec.clone(),
-            table: GroupTable::new(&spec.key_types())?,
+            table,
             accumulators: spec.accumulators()?,
             groups: Vec::new(),
         })
@@ -102,6 +115,14 @@ impl GroupState {
             states = rest;
         }
         Ok(())
+    }
+
+    /// Folds a batch of a part in, of whichever layout its tag tells.
+    pub(crate) fn fold(&mut self, tag: u32, batch: &RecordBatch) -> Result<()> {
+        match tag {
+            TAG_RAW => self.update(&self.spec.clone().split_raw(batch)?),
+            _ => self.merge(batch),
+        }
     }
 
     /// The hash of each group's key.
@@ -232,10 +253,10 @@ impl Columns {
         batch_of(&self.schema, columns, range.len())
     }
 
-    /// A batch of these groups, of memory of its own.
+    /// A batch of these groups for other tasks of the group-by, of memory of its own.
     pub(crate) fn take(&self, groups: &[u32]) -> Result<RecordBatch> {
         let indices = UInt32Array::from(groups.to_vec());
-        let mut columns = self.table.keys_of(groups)?;
+        let mut columns = self.table.travelling_keys(groups)?;
         for values in &self.values {
             columns.push(arrow::compute::take(values, &indices, None)?);
         }

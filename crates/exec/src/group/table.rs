@@ -75,6 +75,16 @@ const FREE: u32 = u32::MAX;
 impl GroupTable {
     /// A table for keys of these types.
     pub(crate) fn new(key_types: &[DataType]) -> Result<Self> {
+        let mut table = Self::of_cut_keys(key_types)?;
+        if !table.lookup.is_fixed() && !table.columns.iter().any(KeyColumn::nulls_aside) {
+            table.lookup = Lookup::Direct(Direct::default());
+        }
+        Ok(table)
+    }
+
+    /// A table for keys of these types that were chosen by their hashes: they are spread over what direct look-up
+    /// would need room for.
+    pub(crate) fn of_cut_keys(key_types: &[DataType]) -> Result<Self> {
         let columns = key_types.iter().map(KeyColumn::new).collect::<Result<Vec<_>>>()?;
         let lookup = match columns.as_slice() {
             [] => Lookup::Nothing,
@@ -82,8 +92,7 @@ impl GroupTable {
             [column] if column.nulls_aside() => {
                 Lookup::Wide { table: PackedTable::new(), null_group: None }
             }
-            columns if columns.iter().any(KeyColumn::nulls_aside) => Lookup::hashed(columns),
-            _ => Lookup::Direct(Direct::default()),
+            columns => Lookup::hashed(columns),
         };
         let stored = columns.iter().map(|_| StoredCodes::default()).collect();
         let groups = usize::from(columns.is_empty());
@@ -154,12 +163,12 @@ impl GroupTable {
         self.columns.iter().zip(&self.stored).map(decode).collect()
     }
 
-    /// The keys of these groups.
-    pub(crate) fn keys_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+    /// The keys of these groups, for other tasks of the group-by.
+    pub(crate) fn travelling_keys(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let decode = |(column, stored): (&KeyColumn, &StoredCodes)| {
             let codes: Vec<u64> =
                 groups.iter().map(|group| stored.codes[*group as usize]).collect();
-            column.decode(&codes, &|row| stored.is_null(groups[row]))
+            column.decode_travelling(&codes, &|row| stored.is_null(groups[row]))
         };
         self.columns.iter().zip(&self.stored).map(decode).collect()
     }
@@ -288,6 +297,11 @@ impl Lookup {
             }
             Lookup::Chain(links) => assign_chain(links, columns, codes, groups, new_rows),
         }
+    }
+
+    /// Whether the types of the keys leave no choice.
+    fn is_fixed(&self) -> bool {
+        matches!(self, Lookup::Nothing | Lookup::Dense | Lookup::Wide { .. })
     }
 
     fn hashed(columns: &[KeyColumn]) -> Self {

@@ -22,7 +22,7 @@ use super::divisions::{PlannedScan, scan_column};
 use super::{Origin, Planner, Stream};
 use crate::group::{
     Call, CallInput, Combine, Emit, FinishDivisions, FinishGroups, GroupSpec, KnownCall,
-    KnownStates,
+    KnownStates, SharedGroups,
 };
 use crate::pipeline::{BlockOp, COPY_COLUMN, RowChange};
 use crate::shuffle::BucketInputs;
@@ -99,14 +99,16 @@ impl Planner<'_> {
         let spec = group.spec(emit, buckets, self.task_memory(), output.clone());
         let spec = Arc::new(GroupSpec { divided: division_rows.is_some(), ..spec });
         let known = self.known_states(&mut stream, &spec)?;
-        let partial = self.fold(stream, FoldSpec::Group(spec.clone()))?;
+        let shared = shared_groups(&stream, &spec);
+        let partial = self.fold(stream, FoldSpec::Group(spec.clone(), shared.clone()))?;
         let input = self.with_known(partial, known);
         if division_rows.is_some() {
             let inputs = BucketInputs::Divisions { stage: input, sides: 1 };
             return Ok(self.shuffled(inputs, Arc::new(FinishDivisions(spec)), (output, rows)));
         }
-        let inputs = BucketInputs::Buckets(vec![self.combined(input, &spec)], buckets);
-        Ok(self.shuffled(inputs, Arc::new(FinishGroups(spec)), (output, rows)))
+        let combined = self.combined(input, &spec, shared.as_ref());
+        let inputs = BucketInputs::Buckets(vec![combined], buckets);
+        Ok(self.shuffled(inputs, Arc::new(FinishGroups(spec, shared)), (output, rows)))
     }
 
     /// What bounds alone tell of the aggregates of all rows of a scan; `stream` reads the rest.
@@ -136,15 +138,29 @@ impl Planner<'_> {
     }
 
     /// A tree that merges the groups of `input`, chunk with chunk.
-    fn combined(&mut self, mut input: StageTasks, spec: &Arc<GroupSpec>) -> StageTasks {
+    fn combined(
+        &mut self,
+        mut input: StageTasks,
+        spec: &Arc<GroupSpec>,
+        shared: Option<&Arc<SharedGroups>>,
+    ) -> StageTasks {
         // Gathered values go to their bucket at once: merging makes them no fewer.
         while input.tasks > 1 && !spec.gathers() {
-            let combine = Combine { input, fan_in: FAN_IN, spec: spec.clone() };
+            let (spec, shared) = (spec.clone(), shared.cloned());
+            let combine = Combine { input, fan_in: FAN_IN, spec, shared };
             let stage = self.graph.push(Arc::new(combine));
             input = self.tasks_of(stage);
         }
         input
     }
+}
+
+/// A place for groups that tasks share, where that can pay. Tasks that may be tried again must not share: their rows
+/// would count twice.
+fn shared_groups(stream: &Stream, spec: &GroupSpec) -> Option<Arc<SharedGroups>> {
+    let scans = matches!(stream.origin, Origin::Scan(_) | Origin::Planned(_));
+    let can_share = scans && spec.buckets > 1 && !spec.divided && !spec.gathers();
+    can_share.then(|| Arc::new(SharedGroups::new(spec, stream.rows)))
 }
 
 /// A group-by in the making.

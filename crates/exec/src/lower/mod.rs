@@ -123,6 +123,10 @@ struct Planner<'a> {
 const BATCH_ROWS: usize = 16 * 1024;
 /// Rows of a partition that is folded, rather than handed on as it is.
 const PARTITION_ROWS: u64 = 4 << 20;
+/// The rows that are left make so many partitions for each thread, about.
+const PARTITIONS_PER_THREAD: u64 = 4;
+/// Whatever the threads, a partition is one part in so many of the rows that are left, at most.
+const PARTITION_SHARE_MIN: u64 = 8;
 /// Positions of rows within one input of a union stay below two to this.
 const UNION_POSITION_BITS: u32 = 53;
 
@@ -323,6 +327,8 @@ impl Planner<'_> {
             batch_rows: BATCH_ROWS,
             unit_bytes: self.unit_bytes(),
             partition_rows,
+            partition_share: (PARTITIONS_PER_THREAD * self.options.threads as u64)
+                .max(PARTITION_SHARE_MIN),
         };
         let mut planned = scan.source.partitions(&request)?;
         if scan.filters.is_empty() {

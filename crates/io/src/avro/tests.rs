@@ -37,6 +37,7 @@ fn request(projection: Vec<usize>, limit: Option<u64>) -> ScanRequest {
         batch_rows: 3_000,
         unit_bytes: 1 << 20,
         partition_rows: 1,
+        partition_share: 16,
     }
 }
 

@@ -45,6 +45,7 @@ fn request(projection: Vec<usize>, unit_bytes: u64) -> ScanRequest {
         batch_rows: 1000,
         unit_bytes,
         partition_rows: 1,
+        partition_share: 16,
     }
 }
 

@@ -192,6 +192,7 @@ fn request(projection: Vec<usize>, batch_rows: usize, unit_bytes: u64) -> ScanRe
         batch_rows,
         unit_bytes,
         partition_rows: 1,
+        partition_share: 16,
     }
 }
 

@@ -38,6 +38,7 @@ fn request(projection: Vec<usize>, batch_rows: usize) -> ScanRequest {
         batch_rows,
         unit_bytes: 1 << 14,
         partition_rows: 100,
+        partition_share: 16,
     }
 }
 

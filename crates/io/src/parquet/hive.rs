@@ -217,6 +217,7 @@ mod tests {
             batch_rows: 100,
             unit_bytes: 1 << 20,
             partition_rows: 1,
+            partition_share: 16,
         };
         let partitions = source.partitions(&request).unwrap();
         assert_eq!((partitions.row_groups, partitions.row_groups_pruned), (2, 1));

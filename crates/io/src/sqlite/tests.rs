@@ -30,6 +30,7 @@ fn request(projection: Vec<usize>) -> ScanRequest {
         batch_rows: 1000,
         unit_bytes: 1 << 20,
         partition_rows: 1,
+        partition_share: 16,
     }
 }
 

@@ -88,6 +88,7 @@ pub fn request(source: &dyn Source) -> ScanRequest {
         batch_rows: 1024,
         unit_bytes: 1 << 30,
         partition_rows: 1 << 20,
+        partition_share: 16,
     }
 }
 
