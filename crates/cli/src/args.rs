@@ -7,6 +7,7 @@
 //! A subcommand's own flags are with the subcommand. Here is no behaviour beyond reading a value; what
 //! a flag refers to (a column, a file) is looked at later.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -23,6 +24,7 @@ use crate::command::{
 use crate::folder::FolderArgs;
 use crate::reading::ReadingArgs;
 use crate::settings::Settings;
+use crate::{dashboard, profile};
 
 /// Query files larger than memory with a few words
 ///
@@ -329,10 +331,23 @@ pub struct WatchArgs {
     /// Write a page to look at in a browser: who worked on what and when, memory, spills, the graph
     #[arg(long, value_name = "FILE.html", conflicts_with = "explain")]
     pub profile: Option<PathBuf>,
+    /// Serve the same page to browsers on this machine while the query runs; its address, with a token, is printed on
+    /// standard error. ADDR is a port or a loopback address [default: 127.0.0.1, at a port that is free]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, conflicts_with = "explain")]
+    #[arg(default_missing_value = dashboard::USUAL, value_parser = dashboard::address)]
+    pub dashboard: Option<SocketAddr>,
     /// Show how far the run is on standard error; auto does so on a terminal after half a second
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     #[arg(env = "DFRAME_PROGRESS", hide_env_values = true)]
     pub progress: ProgressChoice,
+}
+
+impl WatchArgs {
+    /// How many stretches of work are remembered for pages, if there are any.
+    pub fn spans_max(&self) -> Option<usize> {
+        let in_file = self.profile.as_ref().map(|_| profile::SPANS_MAX);
+        in_file.or(self.dashboard.map(|_| dashboard::SPANS_MAX))
+    }
 }
 
 /// Who runs the tasks.

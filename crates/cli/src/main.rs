@@ -12,6 +12,7 @@ mod allocator;
 mod args;
 mod command;
 mod completion;
+mod dashboard;
 mod error;
 mod folder;
 mod input;

@@ -66,6 +66,13 @@ impl Messages {
         }
     }
 
+    /// Prints what was asked for and stands nowhere else, also into files and pipes.
+    pub fn tell(&self, text: &str) {
+        if !self.args.quiet {
+            self.line("note", text);
+        }
+    }
+
     /// Prints what may be amiss with the result.
     pub fn warn(&self, text: &str) {
         if !self.args.quiet {

@@ -20,10 +20,11 @@ use dframe::{CancelToken, Error, Format, Result};
 
 use crate::allocator;
 use crate::args::{ExecutorChoice, Explain, InputArgs, OutputArgs, RunArgs};
+use crate::dashboard::Dashboard;
 use crate::input::{CopyRoom, Input};
 use crate::messages::Messages;
 use crate::output::Output;
-use crate::profile::{About, Profile};
+use crate::profile::{About, Profile, Recorder};
 use crate::progress::{RunProgress, Ticker, grouped};
 use crate::reading::ReadingArgs;
 use crate::stats;
@@ -55,7 +56,10 @@ pub struct Query<'a> {
     compression: Compression,
     /// The table of an SQLite database that is written.
     table_name: Option<String>,
+    /// What pages are made of.
+    recorder: Option<Arc<Recorder>>,
     profile: Option<Profile>,
+    dashboard: Option<Dashboard>,
 }
 
 impl<'a> Query<'a> {
@@ -65,12 +69,13 @@ impl<'a> Query<'a> {
         let ticker = Ticker::new(run.watch.progress, context.messages);
         let progress = Arc::new(RunProgress::new(ticker));
         let profile = run.watch.profile.as_deref().map(Profile::begin).transpose()?;
+        let recorder = run.watch.spans_max().map(Recorder::new).map(Arc::new);
         let mut builder = Session::builder()
             .observer(stats.clone())
             .observer(progress.clone())
             .cancel_token(context.cancel.clone());
-        if let Some(profile) = &profile {
-            builder = builder.observer(profile.recorder.clone());
+        if let Some(recorder) = &recorder {
+            builder = builder.observer(recorder.clone());
         }
         builder = run.stores.apply(run.limits.apply(builder));
         if run.no_optimizer {
@@ -85,7 +90,7 @@ impl<'a> Query<'a> {
         }
         context.messages.detail(&settings(&session, run));
         let (texts, inputs, compression) = (vec![], vec![], Compression::Default);
-        Ok(Self {
+        let mut query = Self {
             context,
             run,
             output,
@@ -96,8 +101,23 @@ impl<'a> Query<'a> {
             inputs,
             compression,
             table_name: None,
+            recorder,
             profile,
-        })
+            dashboard: None,
+        };
+        query.serve()?;
+        Ok(query)
+    }
+
+    /// Serves a dashboard, if there is to be one.
+    fn serve(&mut self) -> Result<()> {
+        if let (Some(address), Some(recorder)) = (self.run.watch.dashboard, &self.recorder) {
+            let (recorder, stats) = (recorder.clone(), self.stats.clone());
+            let dashboard = Dashboard::begin(address, recorder, stats, self.about())?;
+            self.context.messages.tell(&format!("dashboard: {}", dashboard.url));
+            self.dashboard = Some(dashboard);
+        }
+        Ok(())
     }
 
     /// How a file of columns is compressed.
@@ -229,18 +249,20 @@ impl<'a> Query<'a> {
     }
 
     fn reported(mut self, frame: &LazyFrame, work: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.show(drawing(frame));
+        }
         let mut outcome = work(&self);
         self.progress.finish();
         if self.run.watch.stats {
             stats::report(&self.stats, &self.session, self.context.messages);
         }
-        if let Some(profile) = self.profile.take() {
-            let failure = outcome.as_ref().err().map(|error| error.message().to_string());
-            let written = profile.finish(|| self.about(failure.unwrap_or_default(), frame));
-            outcome = outcome.and(written.map(|path| {
-                self.context.messages.note(&format!("wrote the profile to {}", path.display()));
-            }));
+        let failure = outcome.as_ref().err().map(|error| error.message().to_string());
+        let failure = failure.unwrap_or_default();
+        if let Some(dashboard) = &mut self.dashboard {
+            dashboard.finish(&failure);
         }
+        outcome = outcome.and(self.write_profile(failure, frame));
         // With one text only, a place that an operator named can only be in that one.
         outcome.map_err(|error| match self.texts.as_slice() {
             [text] => error.in_text(text),
@@ -248,18 +270,25 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// What the page of a profile says besides what was recorded.
-    fn about(&self, outcome: String, frame: &LazyFrame) -> About {
-        let stats = self.stats.read();
-        let graph = frame.graph().map(|graph| graph.to_svg()).unwrap_or_default();
+    fn write_profile(&mut self, failure: String, frame: &LazyFrame) -> Result<()> {
+        let (Some(profile), Some(recorder)) = (self.profile.take(), &self.recorder) else {
+            return Ok(());
+        };
+        // What the picture of the graph takes is no part of the run.
+        let (record, elapsed) = recorder.read();
+        let about = About { outcome: failure, ..self.about().now(&self.stats, elapsed) };
+        let path = profile.finish(record, &about, &drawing(frame))?;
+        self.context.messages.note(&format!("wrote the profile to {}", path.display()));
+        Ok(())
+    }
+
+    /// What a page says of the run before it has begun.
+    fn about(&self) -> About {
         About {
             command: command_line(std::env::args()),
-            outcome,
-            stats,
             memory_limit: self.session.memory_limit() as u64,
-            memory_peak: allocator::peak_bytes(),
             threads: self.session.threads(),
-            graph,
+            ..About::default()
         }
     }
 
@@ -309,6 +338,11 @@ impl<'a> Query<'a> {
         let end = if text.ends_with('\n') { "" } else { "\n" };
         output.write_text(&(text + end))
     }
+}
+
+/// The graph of tasks as SVG; empty if there is none, as when the query cannot run.
+fn drawing(frame: &LazyFrame) -> String {
+    frame.graph().map(|graph| graph.to_svg()).unwrap_or_default()
 }
 
 /// The command as one could type it.

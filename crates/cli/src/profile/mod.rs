@@ -1,7 +1,7 @@
 //! `--profile`: a page of what a run did, to look at in a browser.
 //!
 //! ```text
-//!   events --Recorder--> spans, samples, totals --page--> FILE.html
+//!   events --Recorder--> spans, samples, totals --page--> FILE.html, or what `dashboard` serves
 //! ```
 //!
 //! The file is made before the run, under another name: who waited for an hour should not hear then that there is
@@ -14,18 +14,15 @@ use std::fs::Permissions;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use dframe::{Error, Result};
 use tempfile::NamedTempFile;
 
-pub use page::About;
-pub use recorder::Recorder;
+pub use page::{About, Page, SCRIPT, data};
+pub use recorder::{Cursor, Record, Recorder, SPANS_MAX};
 
 /// A profile in the making.
 pub struct Profile {
-    /// What is told of the run.
-    pub recorder: Arc<Recorder>,
     path: PathBuf,
     file: NamedTempFile,
 }
@@ -45,19 +42,16 @@ impl Profile {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|error| failed(path, error))?;
-        Ok(Self { recorder: Arc::default(), path: path.to_path_buf(), file })
+        Ok(Self { path: path.to_path_buf(), file })
     }
 
-    /// Writes the page.
+    /// Writes the page: what was recorded, what is said besides, and the graph as SVG.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(mut self, about: impl FnOnce() -> About) -> Result<PathBuf> {
-        // What the picture of the graph takes is no part of the run.
-        let (record, elapsed) = self.recorder.read();
-        let mut about = about();
-        about.stats.elapsed = elapsed;
-        let page = page::html(record, &about);
+    pub fn finish(mut self, record: Record, about: &About, graph: &str) -> Result<PathBuf> {
+        let data = data(record, about);
+        let page = Page { data: &data, graph, scripts: &[SCRIPT], attributes: "" }.html();
         self.file.write_all(page.as_bytes()).map_err(|error| failed(&self.path, error))?;
         self.file.persist(&self.path).map_err(|error| failed(&self.path, error.error))?;
         Ok(self.path)

@@ -1,13 +1,21 @@
-//! The page: a template, the numbers as JSON, the graph as a picture. It needs no network and no other file.
+//! The page: a template, a script, the numbers as JSON, the graph as a picture. It needs no network and no other file.
+//!
+//! The same numbers, of what is new since the last time, are what a page that is open during the run is fed with.
+
+use std::time::Duration;
 
 use dframe::StatsReading;
+use dframe::prelude::RunStats;
 use dframe::size::format_bytes;
 use serde_json::{Value, json};
 
 use super::recorder::{Record, Span};
+use crate::allocator;
 use crate::progress::grouped;
 
 const TEMPLATE: &str = include_str!("page.html");
+/// Draws the numbers that stand in the page.
+pub const SCRIPT: &str = include_str!("page.js");
 
 /// What is said of the run besides what was recorded.
 #[derive(Clone, Debug, Default)]
@@ -24,22 +32,51 @@ pub struct About {
     pub memory_peak: u64,
     /// The number of workers.
     pub threads: usize,
-    /// The graph of tasks, as SVG.
-    pub graph: String,
 }
 
-/// The page as text.
-pub fn html(record: Record, about: &About) -> String {
-    let data = data(record, about).to_string();
-    // Within a script element, only its end must not appear.
-    let data = data.replace('<', "\\u003c");
-    let (head, rest) = TEMPLATE.split_once("<!--GRAPH-->").unwrap_or((TEMPLATE, ""));
-    let (middle, end) = rest.split_once("/*DATA*/").unwrap_or((rest, ""));
-    [head, &about.graph, middle, &data, end].concat()
+impl About {
+    /// The same, with what the run has cost so far.
+    pub fn now(&self, stats: &RunStats, elapsed: Duration) -> Self {
+        let stats = StatsReading { elapsed, ..stats.read() };
+        Self { stats, memory_peak: allocator::peak_bytes(), ..self.clone() }
+    }
 }
 
-fn data(mut record: Record, about: &About) -> Value {
-    let threads = in_order(&mut record);
+/// What a page is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// See [`data`].
+    pub data: &'a Value,
+    /// The graph of tasks, as SVG; empty if it is not known.
+    pub graph: &'a str,
+    /// What runs in it, in order.
+    pub scripts: &'a [&'a str],
+    /// The attributes of the scripts' elements, each with a space before it.
+    pub attributes: &'a str,
+}
+
+impl Page<'_> {
+    /// The page as text.
+    pub fn html(&self) -> String {
+        // Within a script element, only its end must not appear.
+        let data = self.data.to_string().replace('<', "\\u003c");
+        let script = |text: &&str| format!("<script{}>\n{text}</script>\n", self.attributes);
+        let scripts: String = self.scripts.iter().map(script).collect();
+        let (head, rest) = slot(TEMPLATE, "<!--GRAPH-->");
+        let (middle, rest) = slot(rest, "/*DATA*/");
+        let (after, end) = slot(rest, "<!--SCRIPTS-->\n");
+        [head, self.graph, middle, &data, after, &scripts, end].concat()
+    }
+}
+
+/// What stands before and after a mark of the template.
+fn slot<'a>(text: &'a str, mark: &str) -> (&'a str, &'a str) {
+    text.split_once(mark).unwrap_or((text, ""))
+}
+
+/// What the script draws.
+pub fn data(mut record: Record, about: &About) -> Value {
+    record.spans.sort_by_key(|span| span.start);
     let stages: Vec<Value> = record
         .stages
         .iter()
@@ -65,7 +102,8 @@ fn data(mut record: Record, about: &About) -> Value {
         "wall_us": about.stats.elapsed.as_micros() as u64,
         "memory_limit": about.memory_limit,
         "facts": facts(about),
-        "threads": threads,
+        "threads": record.threads,
+        "order": order(&record.threads),
         "stages": stages,
         "operators": operators,
         "spans": spans(&record),
@@ -101,24 +139,16 @@ fn spans(record: &Record) -> Value {
     spans
 }
 
-/// Puts spans in the order of time, and threads in that of their names: workers first. Returns the names.
-fn in_order(record: &mut Record) -> Vec<String> {
-    let mut order: Vec<usize> = (0..record.threads.len()).collect();
+/// The positions of the threads in the order of their names: workers first.
+fn order(threads: &[String]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..threads.len()).collect();
     let key = |name: &str| {
         let (kind, number) = name.rsplit_once(' ').unwrap_or((name, ""));
         let rank = ["worker", "io"].iter().position(|first| *first == kind).unwrap_or(2);
         (rank, kind.to_string(), number.parse::<usize>().unwrap_or(0))
     };
-    order.sort_by_key(|thread| key(&record.threads[*thread]));
-    let mut places = vec![0; order.len()];
-    for (place, thread) in order.iter().enumerate() {
-        places[*thread] = place;
-    }
-    for span in &mut record.spans {
-        span.thread = places[span.thread];
-    }
-    record.spans.sort_by_key(|span| span.start);
-    order.into_iter().map(|thread| record.threads[thread].clone()).collect()
+    order.sort_by_key(|thread| key(&threads[*thread]));
+    order
 }
 
 fn facts(about: &About) -> Vec<[String; 2]> {
@@ -146,19 +176,24 @@ mod tests {
         Span { thread, stage: 0, index: 0, start, took: 1, busy: 1, pieces: 1 }
     }
 
+    fn html(data: &Value, graph: &str) -> String {
+        Page { data, graph, scripts: &[SCRIPT], attributes: "" }.html()
+    }
+
     #[test]
     fn workers_come_first_and_spans_in_order() {
         let threads = ["io 0", "worker 10", "main", "worker 2"].map(String::from).to_vec();
         let spans = vec![span(0, 9), span(1, 5), span(3, 7)];
-        let mut record = Record { threads, spans, ..Record::default() };
-        assert_eq!(in_order(&mut record), ["worker 2", "worker 10", "io 0", "main"]);
-        assert_eq!(record.spans, [span(1, 5), span(0, 7), span(2, 9)]);
+        let data = data(Record { threads, spans, ..Record::default() }, &About::default());
+        assert_eq!(data["order"], json!([3, 1, 0, 2]));
+        assert_eq!(data["spans"]["thread"], json!([1, 3, 0]));
+        assert_eq!(data["spans"]["start"], json!([5, 2, 2]));
     }
 
     #[test]
     fn what_users_write_does_not_end_the_script() {
         let about = About { command: "dframe select '</script>'".into(), ..About::default() };
-        let page = html(Record::default(), &about);
+        let page = html(&data(Record::default(), &about), "");
         assert!(page.contains("'\\u003c/script>'") && page.matches("</script>").count() == 2);
     }
 
@@ -167,16 +202,14 @@ mod tests {
         let spans = (0..300_000).map(|task| Span { index: task as usize, ..span(0, 317 * task) });
         let (threads, spans) = (vec!["worker 0".to_string()], spans.collect());
         let record = Record { threads, spans, ..Record::default() };
-        assert!(html(record, &About::default()).len() < 10 << 20);
+        assert!(html(&data(record, &About::default()), "").len() < 10 << 20);
     }
 
     #[test]
     fn the_page_is_whole() {
-        let about = About { graph: "<svg id='mine'/>".into(), ..About::default() };
-        let page = html(Record::default(), &about);
+        let page = html(&data(Record::default(), &About::default()), "<svg id='mine'/>");
         assert!(page.contains("<svg id='mine'/>") && page.contains("\"facts\":[["));
-        assert!(
-            !page.contains("http") && !page.contains("/*DATA*/") && page.ends_with("</html>\n")
-        );
+        assert!(["http", "/*DATA*/", "<!--"].iter().all(|word| !page.contains(word)));
+        assert!(page.ends_with("</script>\n</body>\n</html>\n"));
     }
 }

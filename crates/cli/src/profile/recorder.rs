@@ -11,14 +11,15 @@ use dframe::{Event, Observer};
 
 use crate::allocator;
 
-/// More spans than this become fewer.
-const SPANS_MAX: usize = 300_000;
+/// More spans than this become fewer, in a file.
+pub const SPANS_MAX: usize = 300_000;
 /// More samples than this become fewer.
 const SAMPLES_MAX: usize = 2_000;
 /// The time between samples, at first.
 const SAMPLE_EVERY: Duration = Duration::from_micros(500);
 
 /// An observer that remembers.
+#[derive(Debug)]
 pub struct Recorder {
     started: Instant,
     record: Mutex<Record>,
@@ -44,6 +45,32 @@ pub struct Record {
     pub(super) spilled: u64,
     pub(super) sample_every: Duration,
     pub(super) sample_due: Duration,
+    /// How many spans there may be.
+    pub(super) spans_max: usize,
+    /// How often spans or samples have become fewer.
+    pub(super) thinnings: u64,
+}
+
+/// How far a reader has come who reads again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// As the record's; none before the first reading.
+    thinnings: Option<u64>,
+    spans: usize,
+    samples: usize,
+}
+
+/// What is new to a reader.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// New spans and samples; all else as it is now.
+    pub record: Record,
+    /// The time so far.
+    pub elapsed: Duration,
+    /// Whether these are the first spans and samples: there are none before, or they have become fewer.
+    pub is_fresh: bool,
+    /// Whether there are more spans to read at once.
+    pub has_more: bool,
 }
 
 /// A stretch of time that a thread gave to a task.
@@ -95,20 +122,27 @@ pub struct Sample {
     pub read: u64,
 }
 
-impl Default for Recorder {
-    fn default() -> Self {
-        let record = Record { sample_every: SAMPLE_EVERY, ..Record::default() };
+impl Recorder {
+    /// Remembers no more than so many spans.
+    pub fn new(spans_max: usize) -> Self {
+        let record = Record { sample_every: SAMPLE_EVERY, spans_max, ..Record::default() };
         Self { started: Instant::now(), record: Mutex::new(record) }
     }
-}
 
-impl Recorder {
     /// What has happened so far, and the time it took.
     pub fn read(&self) -> (Record, Duration) {
         let elapsed = self.started.elapsed();
         let mut record = self.lock();
         record.sample(elapsed, allocator::current_bytes());
         (record.clone(), elapsed)
+    }
+
+    /// What has happened since the reader was here last, with at most so many spans.
+    pub fn read_since(&self, cursor: &mut Cursor, spans_max: usize) -> News {
+        let elapsed = self.started.elapsed();
+        let mut record = self.lock();
+        record.sample(elapsed, allocator::current_bytes());
+        record.since(cursor, spans_max, elapsed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Record> {
@@ -142,7 +176,7 @@ impl Record {
                     pieces: 1,
                 };
                 self.spans.push(span);
-                if self.spans.len() > SPANS_MAX {
+                if self.spans.len() > self.spans_max {
                     self.thin(micros(now));
                 }
             }
@@ -163,6 +197,25 @@ impl Record {
             Event::Spilled { bytes, .. } => self.spilled += bytes,
             _ => {}
         }
+    }
+
+    fn since(&self, cursor: &mut Cursor, spans_max: usize, elapsed: Duration) -> News {
+        let is_fresh = cursor.thinnings != Some(self.thinnings);
+        if is_fresh {
+            *cursor = Cursor { thinnings: Some(self.thinnings), ..Cursor::default() };
+        }
+        let spans_end = self.spans.len().min(cursor.spans + spans_max);
+        let record = Self {
+            threads: self.threads.clone(),
+            spans: self.spans[cursor.spans..spans_end].to_vec(),
+            is_thinned: self.is_thinned,
+            stages: self.stages.clone(),
+            operators: self.operators.clone(),
+            samples: self.samples[cursor.samples..].to_vec(),
+            ..Self::default()
+        };
+        (cursor.spans, cursor.samples) = (spans_end, self.samples.len());
+        News { record, elapsed, is_fresh, has_more: spans_end < self.spans.len() }
     }
 
     fn thread(&mut self, name: &str) -> usize {
@@ -192,6 +245,7 @@ impl Record {
                 index % 2 == 0
             });
             self.sample_every *= 2;
+            self.thinnings += 1;
         }
         self.sample_due = at + self.sample_every;
     }
@@ -199,9 +253,10 @@ impl Record {
     /// Puts neighbours of a thread and a stage together, until there are half as many spans.
     fn thin(&mut self, elapsed: u64) {
         self.is_thinned = true;
+        self.thinnings += 1;
         self.spans.sort_by_key(|span| (span.thread, span.start));
         let mut gap = (elapsed / 20_000).max(1);
-        while self.spans.len() > SPANS_MAX / 2 {
+        while self.spans.len() > self.spans_max / 2 {
             // Wide gaps also swallow other stages.
             let any_stage = gap > elapsed / 500;
             self.spans.dedup_by(|next, last| joins(last, next, gap, any_stage));
@@ -246,9 +301,36 @@ mod tests {
         Event::TaskRan { stage: 0, name: "scan".into(), index, took }
     }
 
+    fn empty() -> Record {
+        Record { spans_max: SPANS_MAX, ..Record::default() }
+    }
+
+    #[test]
+    fn who_reads_again_sees_what_is_new() {
+        let mut record = Record { spans_max: 4, ..Record::default() };
+        let mut cursor = Cursor::default();
+        let starts = |record: &Record| record.spans.iter().map(|s| s.start).collect::<Vec<_>>();
+        let mut read = |record: &Record| record.since(&mut cursor, 2, Duration::ZERO);
+        for at in [100, 200, 300] {
+            record.take(&ran(0, 9), Duration::from_micros(at), "worker 0");
+        }
+        let [first, second, third] = std::array::from_fn(|_| read(&record));
+        assert_eq!(starts(&first.record), [91, 191]);
+        assert_eq!(starts(&second.record), [291]);
+        assert!(third.record.spans.is_empty());
+        let flags = [&first, &second, &third].map(|news| (news.is_fresh, news.has_more));
+        assert_eq!(flags, [(true, true), (false, false), (false, false)]);
+        for at in [400, 500] {
+            record.take(&ran(0, 9), Duration::from_micros(at), "worker 0");
+        }
+        let again = read(&record);
+        assert!(again.is_fresh && again.record.is_thinned, "{again:?}");
+        assert_eq!(starts(&again.record), starts(&record));
+    }
+
     #[test]
     fn work_is_a_span_of_its_thread() {
-        let mut record = Record::default();
+        let mut record = empty();
         record.take(&ran(7, 30), Duration::from_micros(100), "worker 1");
         let span = Span { thread: 0, stage: 0, index: 7, start: 70, took: 30, busy: 30, pieces: 1 };
         assert_eq!(record.spans, [span]);
@@ -260,7 +342,7 @@ mod tests {
 
     #[test]
     fn too_many_spans_become_fewer_and_keep_their_time() {
-        let mut record = Record::default();
+        let mut record = empty();
         for index in 0..=SPANS_MAX {
             let now = Duration::from_micros(10 * (index as u64 + 1));
             record.take(&ran(index, 9), now, if index % 2 == 0 { "worker 0" } else { "worker 1" });

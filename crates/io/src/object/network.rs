@@ -4,9 +4,9 @@
 //!   I/O thread --start--> request on the runtime's threads --channel--> Pending::wait, on the I/O thread
 //! ```
 //!
-//! This is the one place outside of the runtime crate with threads of its own: the protocols are spoken by an
-//! asynchronous client, which needs somebody who waits for sockets. They compute no more than the protocols ask
-//! for. Whoever waits here looks at the cancel token meanwhile.
+//! Beside the dashboard of the command, this is the one place outside of the runtime crate with threads of its own:
+//! the protocols are spoken by an asynchronous client, which needs somebody who waits for sockets. They compute no
+//! more than the protocols ask for. Whoever waits here looks at the cancel token meanwhile.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
