@@ -96,6 +96,66 @@ fn rows_and_types_come_back_from_partitions() {
     }
 }
 
+/// The files of a folder, or of one within.
+fn scan(session: &Session, path: &Path, format: Format) -> LazyFrame {
+    match format {
+        Format::Parquet => session.scan_parquet(path),
+        Format::Csv => session.scan_csv(path),
+        Format::Ndjson => session.scan_ndjson(path),
+        Format::Avro => session.scan_avro(path),
+        _ => session.scan_ipc(path),
+    }
+    .unwrap()
+}
+
+const READ: [Format; 5] =
+    [Format::Parquet, Format::Csv, Format::Ndjson, Format::Arrow, Format::Avro];
+
+#[test]
+fn columns_of_folders_come_back_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session();
+    let rows = rows(&session, folder.path());
+    let before = texts(&rows);
+    for format in READ {
+        for by in [vec!["day"], vec!["text", "at"]] {
+            let out = folder.path().join(format!("{format}-{}", by.join("-")));
+            let options = Folder::new().partition_by(by.clone());
+            rows.sink_folder(&out, format, &options).unwrap();
+            let back = scan(&session, &out, format);
+            assert_eq!(types(&back), types(&rows), "{format} {by:?}");
+            assert_eq!(texts(&back), before, "{format} {by:?}");
+            let wanted =
+                [col("day").gt(lit("1970-01-01").cast(DataType::Date32)), col("id").lt(lit(99))];
+            let [wanted, back] = [&rows, &back].map(|frame| {
+                let kept = frame.clone().filter(wanted[0].clone()).filter(wanted[1].clone());
+                kept.group_by(["text"]).agg([col("value").sum().alias("value")]).sort(["text"])
+            });
+            let [wanted, back] = [wanted, back].map(|frame| frame.collect().unwrap().to_string());
+            assert_eq!(back, wanted, "{format} {by:?}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_on_folders_opens_no_file_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = session();
+    let rows = rows(&session, folder.path());
+    // Of Arrow files, the heads of batches are looked at for a plan.
+    for format in READ.into_iter().filter(|format| *format != Format::Arrow) {
+        let out = folder.path().join(format.to_string());
+        rows.sink_folder(&out, format, &Folder::new().partition_by(["even"])).unwrap();
+        let back = scan(&session, &out, format);
+        std::fs::remove_dir_all(out.join("even=false")).unwrap();
+        let even = back.clone().filter(col("even").eq(lit("true")));
+        let some = even.clone().filter(col("id").lt(lit(1000)).or(col("even").eq(lit("x"))));
+        assert!(ids(&even).len() > 9_000, "{format}");
+        assert!(ids(&some).len() > 400, "{format}");
+        assert!(back.select(["id"]).collect().is_err(), "{format}");
+    }
+}
+
 #[test]
 fn rows_of_a_partition_keep_their_order() {
     let folder = tempfile::tempdir().unwrap();

@@ -74,12 +74,12 @@ impl Input {
             InputFormat::Csv => {
                 let source = session.open_csv(&self.paths, &reading.csv()?)?;
                 warn(source.bad_rows(), reading, messages);
-                Ok(session.scan(source))
+                Ok(session.scan(source.with_folder_columns()?))
             }
             InputFormat::Json => {
                 let source = session.open_ndjson(&self.paths, &reading.json()?)?;
                 warn(source.bad_rows(), reading, messages);
-                Ok(session.scan(source))
+                Ok(session.scan(source.with_folder_columns()?))
             }
         }
     }

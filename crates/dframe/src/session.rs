@@ -98,7 +98,7 @@ impl Session {
     /// A path that does not exist, a file that is no Arrow file or is cut off, a column of a type that cannot
     /// be read, or files whose schemas conflict.
     pub fn scan_ipc(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
-        Ok(self.scan(Arc::new(IpcSource::open(self.inputs(paths))?)))
+        Ok(self.scan(Arc::new(IpcSource::open(self.inputs(paths))?).with_folder_columns()?))
     }
 
     /// A frame over one or more CSV files: paths, directories and globs.
@@ -131,7 +131,7 @@ impl Session {
     /// A path that does not exist, options that contradict each other, a record that is none: file,
     /// line and column are named.
     pub fn scan_csv_with(&self, paths: impl IntoPaths, options: &CsvOptions) -> Result<LazyFrame> {
-        Ok(self.scan(self.open_csv(paths, options)?))
+        Ok(self.scan(self.open_csv(paths, options)?.with_folder_columns()?))
     }
 
     /// The source that [`Session::scan_csv_with`] scans, which knows how many rows were bad.
@@ -178,7 +178,7 @@ impl Session {
         paths: impl IntoPaths,
         options: &JsonOptions,
     ) -> Result<LazyFrame> {
-        Ok(self.scan(self.open_ndjson(paths, options)?))
+        Ok(self.scan(self.open_ndjson(paths, options)?.with_folder_columns()?))
     }
 
     /// The source that [`Session::scan_ndjson_with`] scans, which knows how many rows were bad.
@@ -216,7 +216,7 @@ impl Session {
     /// # Errors
     /// A path that does not exist, a file that is no Avro file or is cut off, or files whose schemas conflict.
     pub fn scan_avro(&self, paths: impl IntoPaths) -> Result<LazyFrame> {
-        Ok(self.scan(Arc::new(AvroSource::open(&paths.into_paths())?)))
+        Ok(self.scan(Arc::new(AvroSource::open(&paths.into_paths())?).with_folder_columns()?))
     }
 
     /// A frame over a table of an SQLite database: the only one, or the one that `options` name, or the result of a

@@ -12,6 +12,7 @@ pub mod avro;
 pub mod csv;
 mod file;
 mod guard;
+mod hive;
 mod input_format;
 pub mod ipc;
 pub mod json;

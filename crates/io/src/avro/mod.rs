@@ -26,6 +26,7 @@ use dframe_plan::{
     Partitions, ScanRequest, ScanUnit, ScannedBatch, ScannedBatches, Source, Statistics,
 };
 
+use crate::hive;
 use crate::ipc::{conform, logical};
 use crate::partitioning::{Partitioner, file_of, position};
 use crate::paths;
@@ -82,6 +83,18 @@ impl AvroSource {
 
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
         file_of(&self.files, unit)
+    }
+}
+
+impl AvroSource {
+    /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
+    ///
+    /// # Errors
+    /// A value that cannot be read.
+    pub fn with_folder_columns(self: Arc<Self>) -> Result<Arc<dyn Source>> {
+        let files = self.clone();
+        let names: Vec<_> = files.files.iter().map(|file| file.index.path.as_path()).collect();
+        hive::with_folder_columns(self, &names)
     }
 }
 

@@ -42,6 +42,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 
 pub use options::CsvOptions;
 
+use crate::hive;
 use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::text::{Grain, Kinds, Piece, Rest, Survey, TextFile, units};
@@ -241,6 +242,18 @@ impl CsvSource {
         let file_columns = file.header.names.len();
         let given = request.projection.iter().map(|column| self.given[*column]).collect();
         Ok(Wanted { schema, places, given, file_columns, batch: units::batch_size(request) })
+    }
+}
+
+impl CsvSource {
+    /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
+    ///
+    /// # Errors
+    /// A value that cannot be read.
+    pub fn with_folder_columns(self: Arc<Self>) -> Result<Arc<dyn Source>> {
+        let files = self.clone();
+        let names: Vec<_> = files.files.iter().map(|file| file.file.name()).collect();
+        hive::with_folder_columns(self, &names)
     }
 }
 

@@ -32,6 +32,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics};
 
+use crate::hive;
 use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::unify::Unified;
@@ -107,6 +108,18 @@ fn logical_types(index: &Index) -> Result<Vec<DataType>> {
     fields
         .map(|field| types::logical(field.data_type()).map_err(|error| named(error, field.name())))
         .collect()
+}
+
+impl IpcSource {
+    /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
+    ///
+    /// # Errors
+    /// A value that cannot be read.
+    pub fn with_folder_columns(self: Arc<Self>) -> Result<Arc<dyn Source>> {
+        let files = self.clone();
+        let names: Vec<_> = files.files.iter().map(|file| file.index.place.name()).collect();
+        hive::with_folder_columns(self, &names)
+    }
 }
 
 impl Source for IpcSource {

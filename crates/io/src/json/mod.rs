@@ -39,6 +39,7 @@ use dframe_plan::{Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Sta
 
 pub use options::JsonOptions;
 
+use crate::hive;
 use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::text::{Blocks, Grain, Piece, Rest, Survey, TextFile, UnitFile, units};
@@ -324,6 +325,18 @@ impl JsonSource {
         let decoded: Vec<Field> = decoded.into_iter().map(|(_, field)| field).collect();
         let (decoded, batch) = (Arc::new(Schema::new(decoded)), units::batch_size(request));
         Ok(Wanted { schema, places, given, decoded, batch })
+    }
+}
+
+impl JsonSource {
+    /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
+    ///
+    /// # Errors
+    /// A value that cannot be read.
+    pub fn with_folder_columns(self: Arc<Self>) -> Result<Arc<dyn Source>> {
+        let files = self.clone();
+        let names: Vec<_> = files.files.iter().map(|file| file.file.name()).collect();
+        hive::with_folder_columns(self, &names)
     }
 }
 

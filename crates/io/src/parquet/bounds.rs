@@ -36,7 +36,7 @@ impl BoundsOf<'_> {
     /// The bounds of the source's column `field` in the row group.
     pub(super) fn row_group(&self, field: &Field) -> Bounds {
         if let Some(constant) = self.file.constant(field.name()) {
-            return constant.bounds(self.rows());
+            return Bounds::of_constant(constant, self.rows());
         }
         let rows = vec![self.rows()];
         let Some(root) = self.file.index_of(field.name()) else {

@@ -28,8 +28,8 @@ use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 use super::checked::CheckedPages;
 use super::fetch::{row_group_of, tail_of};
 use super::footer::{SourceFile, guard};
-use super::hive::Constant;
 use super::pages::{PageTable, decode as decode_tables};
+use crate::hive::Constant;
 use crate::unify::cast_to;
 
 /// What is decoded of a unit.

@@ -10,10 +10,10 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::hive::Constant;
 use super::layout::Layout;
 use crate::file::{Ending, Medium, OpenFile, Place, Version};
 use crate::guard::guarded;
+use crate::hive::Constant;
 
 /// What the files are, in errors.
 pub(super) const KIND: &str = "parquet";

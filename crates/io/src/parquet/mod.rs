@@ -3,7 +3,6 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `footer` | what does a file say of itself, and is it whole? |
-//! | `hive` | which columns do the names of folders give? |
 //! | `layout` | which columns are there, and how are they read? |
 //! | `split` | what is a unit, what a partition? |
 //! | `pruning`, `bounds`, `bloom`, `survivors` | which row groups and pages can no filter match? |
@@ -20,7 +19,6 @@ mod decode;
 mod describe;
 mod fetch;
 mod footer;
-mod hive;
 mod layout;
 mod pages;
 mod prefilter;
@@ -31,7 +29,7 @@ mod survivors;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, SchemaRef};
 use dframe_core::{Error, Fetched, Result};
 use dframe_plan::{
     ColumnBounds, Partitions, ScanRequest, ScanUnit, ScannedBatches, Source, Statistics,
@@ -41,14 +39,13 @@ pub use describe::{ColumnMeta, FileMeta};
 pub use row_groups::RowGroupMeta;
 
 use crate::file::{OpenFile, Place};
+use crate::hive::{self, Constant};
 use crate::partitioning::file_of;
 use crate::paths::{self, Inputs};
 use crate::unify::Unified;
 use bounds::BoundsOf;
 use decode::{UnitBatches, Wanted};
 use footer::{ENDING, KIND, SourceFile};
-use hive::Constant;
-pub(crate) use hive::HIVE_NULL;
 use layout::Layout;
 use prefilter::Prefilter;
 
@@ -91,7 +88,8 @@ impl ParquetSource {
     pub fn open_with(inputs: impl Into<Inputs>, options: &ParquetOptions) -> Result<Self> {
         let mut opened = Opening::default();
         let places = paths::expand(&inputs.into(), &paths::PARQUET)?;
-        let constants = hive::columns(&places)?;
+        let names: Vec<&std::path::Path> = places.iter().map(Place::name).collect();
+        let constants = hive::columns(&names)?;
         let files = OpenFile::open_all(&places, KIND, ENDING);
         for ((open, place), constants) in files.zip(&places).zip(constants) {
             opened.add(&open?, place, constants, options.footer_bytes)?;
@@ -100,7 +98,7 @@ impl ParquetSource {
         Ok(Self {
             rows: sum(|file| file.rows),
             bytes: sum(|file| file.length),
-            schema: with_constants(opened.unified.finish(), &opened.files[0].constants),
+            schema: hive::with_constants(opened.unified.finish(), &opened.files[0].constants),
             files: opened.files,
         })
     }
@@ -134,20 +132,6 @@ fn leaves_of(file: &SourceFile, fields: &[Arc<Field>]) -> Vec<usize> {
     leaves.sort_unstable();
     leaves.dedup();
     leaves
-}
-
-/// The columns of the files, and those that the names of folders give: these come last, or in the place
-/// of a column of that name.
-fn with_constants(schema: SchemaRef, constants: &[Constant]) -> SchemaRef {
-    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
-    for constant in constants {
-        let field = Arc::new(constant.field.clone());
-        match fields.iter_mut().find(|known| known.name() == field.name()) {
-            Some(known) => *known = field,
-            None => fields.push(field),
-        }
-    }
-    Arc::new(Schema::new(fields))
 }
 
 /// A source while its files are added.

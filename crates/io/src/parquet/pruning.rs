@@ -17,6 +17,7 @@ use arrow::datatypes::{DataType, Float64Type, Schema};
 use dframe_expr::{BinaryOp, Expr, Like, UnaryOp};
 use dframe_plan::ColumnBounds;
 
+use crate::hive;
 use crate::widen::widen;
 
 /// A comparison of a column with a constant.
@@ -87,6 +88,16 @@ impl Bounds {
     pub(super) fn all_null(data_type: &DataType, rows: Vec<u64>) -> Self {
         let nulls = rows.iter().copied().map(Some).collect();
         Self { nulls, ..Self::unknown(data_type, rows) }
+    }
+
+    /// The bounds of a column that has one value, in one container.
+    pub(super) fn of_constant(constant: &hive::Constant, rows: u64) -> Self {
+        let value = constant.value();
+        if value.is_null(0) {
+            return Self::all_null(constant.field.data_type(), vec![rows]);
+        }
+        let (min, max) = (value.clone(), value.clone());
+        Self { min, max, nulls: vec![Some(0)], nans: vec![Some(0)], rows: vec![rows] }
     }
 
     /// The bounds of the first container, which are values or not.

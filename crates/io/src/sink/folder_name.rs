@@ -4,7 +4,7 @@
 //!   (2024, "a/b", NULL)  ->  year=2024/region=a%2Fb/team=__HIVE_DEFAULT_PARTITION__
 //! ```
 //!
-//! Names are those that Hive, Spark, DuckDB and Polars read, and that `parquet/hive.rs` does.
+//! Names are those that Hive, Spark, DuckDB and Polars read, and that `hive/mod.rs` does.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use arrow::datatypes::{DataType, Float64Type, Schema};
 use dframe_core::{Error, Result};
 
 use super::text::{Column, json_options, type_name};
-use crate::parquet::HIVE_NULL;
+use crate::hive::HIVE_NULL;
 
 /// The bytes that file systems allow a name.
 const NAME_BYTES_MAX: usize = 255;

@@ -5,8 +5,10 @@
 //! ```
 //!
 //! The files have them if all have the same keys in the same order. Values are whole numbers, dates or
-//! timestamps if all of a key are, else text. They are bounds, too, so that a filter on such a column
-//! leaves out whole files.
+//! timestamps if all of a key are, else text. A filter on such a column leaves out whole files: Parquet takes the
+//! values for bounds of row groups, the others are wrapped in a source of their own.
+
+mod source;
 
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -15,11 +17,11 @@ use arrow::array::{
     Array, ArrayRef, DictionaryArray, Int32Array, StringArray, UInt32Array, new_null_array,
 };
 use arrow::compute::take;
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use dframe_core::Result;
 
-use super::pruning::Bounds;
-use crate::file::Place;
+pub(crate) use source::with_folder_columns;
+
 use crate::text::{convert, moment};
 
 /// What stands for NULL, also where folders are written.
@@ -27,15 +29,15 @@ pub(crate) const HIVE_NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A column that has one value in a file.
 #[derive(Clone, Debug)]
-pub(super) struct Constant {
-    pub(super) field: Field,
+pub(crate) struct Constant {
+    pub(crate) field: Field,
     /// One element.
     value: ArrayRef,
 }
 
 impl Constant {
     /// The value, so many times: as a dictionary if it is text.
-    pub(super) fn repeat(&self, rows: usize) -> Result<ArrayRef> {
+    pub(crate) fn repeat(&self, rows: usize) -> Result<ArrayRef> {
         if self.value.is_null(0) {
             return Ok(new_null_array(self.field.data_type(), rows));
         }
@@ -47,7 +49,7 @@ impl Constant {
     }
 
     /// The type of what [`Constant::repeat`] makes.
-    pub(super) fn physical_type(&self) -> DataType {
+    pub(crate) fn physical_type(&self) -> DataType {
         match self.field.data_type() {
             DataType::Utf8 if self.value.is_valid(0) => {
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
@@ -56,28 +58,23 @@ impl Constant {
         }
     }
 
-    /// Its bounds in a row group of so many rows.
-    pub(super) fn bounds(&self, rows: u64) -> Bounds {
-        if self.value.is_null(0) {
-            return Bounds::all_null(self.field.data_type(), vec![rows]);
-        }
-        let (min, max) = (self.value.clone(), self.value.clone());
-        Bounds { min, max, nulls: vec![Some(0)], nans: vec![Some(0)], rows: vec![rows] }
+    /// The value, as one element.
+    pub(crate) fn value(&self) -> &ArrayRef {
+        &self.value
     }
 }
 
 /// The columns of each file; of all the same, or none.
-pub(super) fn columns(places: &[Place]) -> Result<Vec<Arc<[Constant]>>> {
-    let pairs: Vec<Vec<(String, Option<String>)>> =
-        places.iter().map(|place| pairs(place.name())).collect();
+pub(crate) fn columns(names: &[&Path]) -> Result<Vec<Arc<[Constant]>>> {
+    let pairs: Vec<Vec<(String, Option<String>)>> = names.iter().map(|name| pairs(name)).collect();
     let keys = |pairs: &[(String, Option<String>)]| -> Vec<String> {
         pairs.iter().map(|(key, _)| key.clone()).collect()
     };
     let first = pairs.first().map(|pairs| keys(pairs)).unwrap_or_default();
     if first.is_empty() || pairs.iter().any(|pairs| keys(pairs) != first) {
-        return Ok(vec![Arc::from([]); places.len()]);
+        return Ok(vec![Arc::from([]); names.len()]);
     }
-    let mut columns: Vec<Vec<Constant>> = vec![Vec::new(); places.len()];
+    let mut columns: Vec<Vec<Constant>> = vec![Vec::new(); names.len()];
     for (index, key) in first.iter().enumerate() {
         let texts = pairs.iter().map(|pairs| pairs[index].1.as_deref());
         let values = typed(StringArray::from_iter(texts))?;
@@ -87,6 +84,20 @@ pub(super) fn columns(places: &[Place]) -> Result<Vec<Arc<[Constant]>>> {
         }
     }
     Ok(columns.into_iter().map(Arc::from).collect())
+}
+
+/// The columns of the files, and those that the names of folders give: these come last, or in the place
+/// of a column of that name.
+pub(crate) fn with_constants(schema: SchemaRef, constants: &[Constant]) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    for constant in constants {
+        let field = Arc::new(constant.field.clone());
+        match fields.iter_mut().find(|known| known.name() == field.name()) {
+            Some(known) => *known = field,
+            None => fields.push(field),
+        }
+    }
+    Arc::new(Schema::new(fields))
 }
 
 /// The keys and values that a file's folders give, each key once: the innermost folder's.
@@ -163,7 +174,7 @@ mod tests {
     use crate::ParquetSource;
 
     fn shown(paths: &[&str]) -> Vec<String> {
-        let paths: Vec<Place> = paths.iter().map(|path| Place::Local(path.into())).collect();
+        let paths: Vec<&Path> = paths.iter().map(Path::new).collect();
         let show = |constant: &Constant| {
             let value = array_value_to_string(&constant.value, 0).unwrap();
             format!("{} {} {value}", constant.field.name(), constant.field.data_type())
