@@ -22,6 +22,7 @@ use crate::command::{
     Window,
 };
 use crate::folder::FolderArgs;
+use crate::plot::PlotKind;
 use crate::reading::ReadingArgs;
 use crate::settings::Settings;
 use crate::{dashboard, profile};
@@ -97,6 +98,19 @@ impl Cli {
             Command::Man(args) => args.check()?,
             _ => {}
         }
+        if self.command.output().is_some_and(|(output, _)| output.plot.is_some())
+            && !self.command.gives_rows()
+        {
+            return Err(Error::invalid_input("--plot is not for this command")
+                .remedy("draw the rows of another, such as groupby, select or sql"));
+        }
+        if let Some((OutputArgs { plot: Some(_), format: Some(format), .. }, _)) =
+            self.command.output()
+            && *format != Format::Table
+        {
+            return Err(Error::invalid_input(format!("a chart is not written as {format}"))
+                .remedy("leave out -f; -o FILE.svg writes a picture"));
+        }
         match self.command.output() {
             Some((output, None)) => output.resolve().map(|_| ()),
             _ => Ok(()),
@@ -140,6 +154,19 @@ impl Command {
             Command::Generate(_) | Command::Completions(_) | Command::Man(_) => return None,
         };
         Some((output, self.run().and_then(|run| run.watch.explain)))
+    }
+
+    /// Whether the result is rows of a query, which can be drawn.
+    fn gives_rows(&self) -> bool {
+        !matches!(
+            self,
+            Command::Describe(_)
+                | Command::Schema(_)
+                | Command::Count(_)
+                | Command::Meta(_)
+                | Command::Bench(_)
+                | Command::Config(_)
+        )
     }
 
     fn run(&self) -> Option<&RunArgs> {
@@ -221,6 +248,9 @@ pub struct OutputArgs {
     /// csv in a pipe]
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
     pub format: Option<Format>,
+    /// Draw a chart of the result instead of printing its rows, in the terminal or to -o FILE.svg
+    #[arg(long, value_name = "KIND")]
+    pub plot: Option<PlotKind>,
     /// What is printed where no flag names a format: a setting, and no flag of users
     #[arg(long, hide = true, value_name = "FORMAT", value_parser = format_parser())]
     #[arg(env = "DFRAME_FORMAT", hide_env = true)]

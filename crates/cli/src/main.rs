@@ -20,6 +20,7 @@ mod json;
 mod messages;
 mod nearest;
 mod output;
+mod plot;
 mod profile;
 mod progress;
 mod query;

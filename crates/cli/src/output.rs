@@ -89,6 +89,8 @@ impl OutputArgs {
         let path = self.output.clone().filter(|path| path.as_os_str() != "-");
         let terminal = path.is_none() && stdout_is_terminal;
         let usual = match &path {
+            // A chart is text of its own.
+            _ if self.plot.is_some() => Some(Format::Table),
             Some(path) if self.folder.is_asked() => {
                 Some(Format::from_extension(path).unwrap_or(Format::Parquet))
             }
@@ -105,6 +107,12 @@ impl Output {
     /// The file, unless it is standard output.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// The letters in a line, if it is a terminal's.
+    pub fn width(&self) -> Option<usize> {
+        let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0.into());
+        width.filter(|_| self.terminal)
     }
 
     fn check_folder(&self) -> Result<()> {
@@ -201,10 +209,9 @@ impl Output {
     }
 
     fn table_options(&self) -> TableOptions {
-        let width = terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0);
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         TableOptions {
-            width: width.filter(|_| self.terminal),
+            width: self.width().and_then(|width| width.try_into().ok()),
             styled: self.terminal && !plain,
             ..TableOptions::default()
         }
@@ -240,7 +247,7 @@ mod tests {
 
     fn args(output: Option<&str>, format: Option<Format>) -> OutputArgs {
         let (output, folder) = (output.map(PathBuf::from), FolderArgs::default());
-        OutputArgs { output, format, usual_format: None, folder }
+        OutputArgs { output, format, plot: None, usual_format: None, folder }
     }
 
     fn format(output: Option<&str>, format: Option<Format>, terminal: bool) -> Option<Format> {

@@ -24,6 +24,7 @@ use crate::dashboard::Dashboard;
 use crate::input::{CopyRoom, Input};
 use crate::messages::Messages;
 use crate::output::Output;
+use crate::plot;
 use crate::profile::{About, Profile, Recorder};
 use crate::progress::{RunProgress, Ticker, grouped};
 use crate::reading::ReadingArgs;
@@ -216,7 +217,14 @@ impl<'a> Query<'a> {
             let output = query.output.resolve()?;
             let batches = frame.collect_batches()?;
             let schema = batches.schema().clone();
-            query.write(&output, schema, batches)
+            match query.output.plot {
+                None => query.write(&output, schema, batches),
+                Some(kind) => {
+                    let chart = plot::gather(kind, &output, &schema, batches)?;
+                    query.progress.finish();
+                    chart.draw(&output, query.context.messages)
+                }
+            }
         })
     }
 
