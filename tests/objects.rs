@@ -227,3 +227,114 @@ fn many_footers_are_read_side_by_side() {
     assert!(begin.elapsed() < Duration::from_millis(2600), "{:?}", begin.elapsed());
     assert!(store.requests() - before < 100);
 }
+
+/// Writes rows of which a CSV has more than two parts.
+fn many(store: &Store, folder: &Path, target: &str) -> Command {
+    let mut command = dframe(store);
+    let table = folder.join("many.parquet");
+    let query = "SELECT i, i * 7919 AS j, 'a text of some length, so that rows are long' AS t";
+    let query = &format!("{query} FROM '{}'", table.display());
+    command.args(["sql", query, "-o", target, "--memory-limit", "128MiB"]);
+    command
+}
+
+/// A store with a table whose rows are `i`, and what `many` makes of it on a disk.
+fn with_many(folder: &Path) -> (Store, Vec<u8>) {
+    let store = Store::start();
+    let path = folder.join("many.parquet");
+    let rows = arrow_rows();
+    let file = std::fs::File::create(&path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, rows.schema(), None).unwrap();
+    writer.write(&rows).unwrap();
+    writer.close().unwrap();
+    let local = folder.join("many.csv");
+    stdout(&many(&store, folder, local.to_str().unwrap()).output().unwrap());
+    (store, std::fs::read(local).unwrap())
+}
+
+fn arrow_rows() -> arrow::array::RecordBatch {
+    let numbers = arrow::array::Int64Array::from_iter_values(0..300_000);
+    let column = std::sync::Arc::new(numbers) as arrow::array::ArrayRef;
+    arrow::array::RecordBatch::try_from_iter([("i", column)]).unwrap()
+}
+
+#[test]
+fn every_format_is_written_as_to_a_disk() {
+    let (store, folder) = (with_flights(), tempfile::tempdir().unwrap());
+    let names = [
+        "a.parquet",
+        "a.csv",
+        "a.tsv",
+        "a.json",
+        "a.ndjson",
+        "a.arrow",
+        "a.arrows",
+        "a.md",
+        "a.csv.gz",
+    ];
+    for name in names {
+        let target = format!("s3://bucket/out/{name}");
+        stdout(&dframe(&store).args(["convert", FLIGHTS, "-o", &target]).output().unwrap());
+        let expected = converted(folder.path(), name);
+        assert!(store.get(&format!("out/{name}")).unwrap() == expected, "{name}");
+    }
+    // A file that has a random mark in it: its rows are the same.
+    stdout(
+        &dframe(&store).args(["convert", FLIGHTS, "-o", "s3://bucket/a.avro"]).output().unwrap(),
+    );
+    let copy = folder.path().join("copy.avro");
+    std::fs::write(&copy, store.get("a.avro").unwrap()).unwrap();
+    let counts =
+        [copy.to_str().unwrap(), FLIGHTS].map(|file| sql(&store, &format!("{COUNT} '{file}'")));
+    assert_eq!(stdout(&counts[0]), stdout(&counts[1]));
+    // No rows, and an old object.
+    let words = ["select", FLIGHTS, "--where", "false", "-o", "s3://bucket/out/a.csv"];
+    stdout(&dframe(&store).args(words).output().unwrap());
+    assert!(store.get("out/a.csv").unwrap().ends_with(b"\n") && store.unfinished() == 0);
+}
+
+#[test]
+fn parts_are_put_together_and_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, expected) = with_many(folder.path());
+    assert!(expected.len() > 17 << 20, "{}", expected.len());
+    let faults = [Fault::Status(503), Fault::Hangup, Fault::Slow];
+    for fault in faults {
+        // Two of the parts, which come after the request that begins the object.
+        store.fail(fault, 1, 2);
+        stdout(&many(&store, folder.path(), "s3://bucket/many.csv").output().unwrap());
+        assert!(store.get("many.csv").unwrap() == expected, "{fault:?}");
+        assert_eq!(store.unfinished(), 0);
+    }
+}
+
+#[test]
+fn a_store_that_refuses_leaves_the_old_object() {
+    let (store, target) = (with_flights(), "s3://bucket/old.csv");
+    store.put("old.csv", "old");
+    // At the beginning, at the only part, and at the end.
+    for after in 0..3 {
+        store.fail(Fault::Status(403), after, 1);
+        let output = dframe(&store).args(["convert", FLIGHTS, "-o", target]).output().unwrap();
+        fails(&output, 3, &["the store refuses access", target, "AWS_ACCESS_KEY_ID"]);
+        assert_eq!(store.get("old.csv").unwrap(), b"old");
+        assert_eq!(store.unfinished(), 0, "{after}");
+    }
+    let words = ["select", FLIGHTS, "--columns", "cast(origin as int) as n", "-o", target];
+    assert_eq!(dframe(&store).args(words).output().unwrap().status.code(), Some(1));
+    assert_eq!((store.get("old.csv").unwrap(), store.unfinished()), (b"old".to_vec(), 0));
+}
+
+#[test]
+fn what_cannot_be_written_is_told() {
+    let store = with_flights();
+    let web = format!("{}/bucket/a.csv", store.url);
+    let convert = |words: &[&str]| {
+        dframe(&store).args(["convert", FLIGHTS, "-o"]).args(words).output().unwrap()
+    };
+    fails(&convert(&[&web]), 1, &["a web server takes no files", "s3://"]);
+    fails(&convert(&["s3://bucket/a.sqlite"]), 1, &["an SQLite database cannot be written into"]);
+    let folder = ["s3://bucket/a", "--partition-by", "origin"];
+    fails(&convert(&folder), 1, &["a folder of files cannot be written into a store"]);
+    fails(&convert(&["s3://nowhere/a.csv"]), 3, &["no such bucket"]);
+}

@@ -1,4 +1,4 @@
-//! A store on this machine for tests: speaks S3 as far as readers need it, and fails when it is told to.
+//! A store on this machine for tests: speaks S3 as far as readers and writers need it, and fails when it is told to.
 //!
 //! ```text
 //!   Store::start --url--> dframe --endpoint url        or http://host:port/key
@@ -18,7 +18,7 @@ pub const USER: &str = "somebody";
 /// Keys that one answer lists at most.
 const PAGE: usize = 5;
 
-/// What an answer to a GET or HEAD of an object is instead.
+/// What an answer to a request about an object is instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A status, such as 503.
@@ -45,6 +45,8 @@ struct State {
     latency: Duration,
     requests: usize,
     puts: u64,
+    /// Parts of objects that are not there yet, by upload and number.
+    uploads: BTreeMap<u64, BTreeMap<u64, Vec<u8>>>,
 }
 
 /// A running store; it ends with the test.
@@ -79,6 +81,11 @@ impl Store {
     /// The object.
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.with(|state| state.objects.get(key).map(|(bytes, _)| bytes.clone()))
+    }
+
+    /// How many objects are begun, and neither whole nor given up.
+    pub fn unfinished(&self) -> usize {
+        self.with(|state| state.uploads.len())
     }
 
     /// Gives `count` faults for answers, after `after` that are none.
@@ -132,6 +139,7 @@ struct Request {
     path: String,
     query: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
+    body: Vec<u8>,
 }
 
 impl Request {
@@ -148,9 +156,12 @@ impl Request {
             headers.insert(name.to_lowercase(), value.trim().to_string());
         }
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let query = pairs.map(|(key, value)| (key.to_string(), unescaped(value))).collect();
-        Some(Self { method, path: unescaped(path), query, headers })
+        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        lines.read_exact(&mut body).ok()?;
+        Some(Self { method, path: unescaped(path), query, headers, body })
     }
 }
 
@@ -229,7 +240,50 @@ impl State {
         if let Some(Fault::Status(status)) = fault {
             return (Answer::error(status, "Injected"), None);
         }
-        (self.read(key, request, fault), fault)
+        let answer = match request.method.as_str() {
+            "GET" | "HEAD" => self.read(key, request, fault),
+            _ => self.write(key, request),
+        };
+        (answer, fault)
+    }
+
+    /// A whole object, or one in parts: begun, filled, completed or given up.
+    fn write(&mut self, key: &str, request: &Request) -> Answer {
+        let number = |name: &str| request.query.get(name).and_then(|text| text.parse().ok());
+        let upload: Option<u64> = number("uploadId");
+        let tag = ("ETag", "\"part\"".to_string());
+        let done =
+            |body: String| Answer { status: 200, headers: vec![tag], body: body.into_bytes() };
+        match (request.method.as_str(), upload) {
+            ("POST", None) => {
+                self.puts += 1;
+                self.uploads.insert(self.puts, BTreeMap::new());
+                let (kind, id) = ("InitiateMultipartUploadResult", self.puts);
+                done(format!("<{kind}><UploadId>{id}</UploadId></{kind}>"))
+            }
+            ("PUT", None) => {
+                self.put(key, request.body.clone());
+                done(String::new())
+            }
+            (method, Some(id)) if self.uploads.contains_key(&id) => match method {
+                "PUT" => {
+                    let parts = self.uploads.get_mut(&id).unwrap();
+                    parts.insert(number("partNumber").unwrap(), request.body.clone());
+                    done(String::new())
+                }
+                "POST" => {
+                    let parts = self.uploads.remove(&id).unwrap();
+                    self.put(key, parts.into_values().flatten().collect::<Vec<u8>>());
+                    let kind = "CompleteMultipartUploadResult";
+                    done(format!("<{kind}><ETag>whole</ETag></{kind}>"))
+                }
+                _ => {
+                    self.uploads.remove(&id);
+                    Answer { status: 204, headers: Vec::new(), body: Vec::new() }
+                }
+            },
+            _ => Answer::error(404, "NoSuchUpload"),
+        }
     }
 
     fn fault(&mut self) -> Option<Fault> {

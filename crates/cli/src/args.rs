@@ -240,8 +240,8 @@ pub struct InputArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Write to this file instead of standard output; it is replaced when all is written. With --partition-by or
-    /// --file-size, a folder
+    /// Write to this file, or object of a store (s3://, gs://, az://), instead of standard output; it is replaced when
+    /// all is written. With --partition-by or --file-size, a folder
     #[arg(short, long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
     /// Format of the result [default: by the extension of --output, else a table on a terminal and

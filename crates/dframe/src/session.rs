@@ -320,7 +320,7 @@ impl Session {
         let defaults = SinkOptions::default();
         let row_group_bytes = defaults.row_group_bytes.min(self.memory_limit() / SINK_SHARE);
         let budget = Some(self.engine()?.budget().clone());
-        Ok(SinkOptions { row_group_bytes, budget, ..defaults })
+        Ok(SinkOptions { row_group_bytes, budget, stores: self.stores.clone(), ..defaults })
     }
 
     pub(crate) fn optimizer(&self) -> &Optimizer {

@@ -10,6 +10,11 @@ use crate::file::changed;
 /// Where a machine of a cloud is asked who it is: the last place that credentials are looked for in.
 const METADATA: &str = "169.254.169.254";
 
+/// What readers could not do, if nothing else is known.
+pub(super) const READ: &str = "cannot read";
+/// What writers could not do.
+pub(super) const WRITE: &str = "cannot write";
+
 impl Kind {
     /// Where access comes from.
     pub(super) fn environment(self) -> &'static str {
@@ -31,8 +36,8 @@ impl Kind {
     }
 }
 
-/// The error of a request about `name`.
-pub(super) fn failed(error: object_store::Error, kind: Kind, name: &Path) -> Error {
+/// The error of a request about `name`; `what` could not be done if nothing else is known.
+pub(super) fn failed(error: object_store::Error, kind: Kind, name: &Path, what: &str) -> Error {
     use object_store::Error as Fault;
     match error {
         Fault::Precondition { .. } | Fault::NotModified { .. } => changed(name),
@@ -40,7 +45,7 @@ pub(super) fn failed(error: object_store::Error, kind: Kind, name: &Path) -> Err
         Fault::PermissionDenied { .. } | Fault::Unauthenticated { .. } => {
             refused(error, kind, name)
         }
-        error => generic(error, kind, name),
+        error => generic(error, kind, name, what),
     }
 }
 
@@ -49,7 +54,7 @@ fn refused(error: object_store::Error, kind: Kind, name: &Path) -> Error {
 }
 
 /// What has no kind of its own there is told by its words.
-fn generic(error: object_store::Error, kind: Kind, name: &Path) -> Error {
+fn generic(error: object_store::Error, kind: Kind, name: &Path, what: &str) -> Error {
     let text = with_causes(&error);
     let says = |word: &str| text.contains(word);
     if matches!(error, object_store::Error::NotSupported { .. }) || says("non-partial") {
@@ -77,7 +82,7 @@ fn generic(error: object_store::Error, kind: Kind, name: &Path) -> Error {
     } else {
         "run the query again later"
     };
-    io("cannot read", error).file(name).remedy(remedy)
+    io(what, error).file(name).remedy(remedy)
 }
 
 /// The error for what is not there.

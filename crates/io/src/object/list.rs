@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use std::sync::Arc;
 
-use super::fault::failed;
+use super::fault::{READ, failed};
 use super::stores::{Store, Stores};
 use super::url::{Kind, Url};
 use super::{Object, read};
@@ -43,7 +43,7 @@ pub(crate) fn expand(
             let found = below(&store, &format!("{}/", url.key), fit)?;
             if found.is_empty() { Err(no_such(&store, url)) } else { Ok(found) }
         }
-        Err(error) => Err(failed(error, url.kind, Path::new(&name_of(url)))),
+        Err(error) => Err(failed(error, url.kind, Path::new(&name_of(url)), READ)),
     }
 }
 
@@ -51,7 +51,7 @@ fn name_of(url: &Url<'_>) -> String {
     format!("{}/{}{}", url.root, url.key, url.query)
 }
 
-fn key_of(url: &Url<'_>) -> Result<object_store::path::Path> {
+pub(super) fn key_of(url: &Url<'_>) -> Result<object_store::path::Path> {
     use object_store::path::Path as Key;
     let key = match url.kind {
         // A URL has escapes where a key has the characters themselves.
@@ -120,13 +120,13 @@ fn listed(store: &Arc<Store>, prefix: &str) -> Result<Vec<ObjectMeta>> {
     let name = format!("{}/{prefix}", store.root);
     let (client, kind) = (store.store.clone(), store.kind);
     let prefix = object_store::path::Path::parse(prefix.trim_end_matches('/'))
-        .map_err(|error| failed(error.into(), kind, Path::new(&name)))?;
+        .map_err(|error| failed(error.into(), kind, Path::new(&name), READ))?;
     store.network.wait(async move {
         let all: Vec<ObjectMeta> = client
             .list(Some(&prefix))
             .try_collect()
             .await
-            .map_err(|error| failed(error, kind, Path::new(&name)))?;
+            .map_err(|error| failed(error, kind, Path::new(&name), READ))?;
         Ok(all.into_iter().filter(|meta| meta.size > 0 || !is_marker(meta)).collect())
     })
 }

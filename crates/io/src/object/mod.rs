@@ -8,6 +8,7 @@
 //! | `list` | which objects does a name, a prefix, a glob name? |
 //! | `read` | how are parts of an object read, that must not change meanwhile? |
 //! | `stream` | how is an object read from some place on? |
+//! | `write` | how does an object come to be, whole or not at all? |
 //! | `fault` | what went wrong, and what helps? |
 //!
 //! Requests are made by the crate `object_store`, which tries again what may succeed. Nothing here knows what
@@ -20,6 +21,7 @@ mod read;
 mod stores;
 mod stream;
 mod url;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub(crate) use stores::Store;
 pub use stores::{StoreOptions, Stores};
 pub(crate) use stream::{ObjectReader, READER_BYTES};
 pub(crate) use url::{Kind, Url};
+pub(crate) use write::{ObjectWriter, writable};
 
 use crate::file::Version;
 

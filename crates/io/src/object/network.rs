@@ -100,6 +100,11 @@ impl<T> Pending<T> {
             }
         }
     }
+
+    /// Waits for the end, but not long, whether the run was cancelled or not.
+    pub(crate) fn wait_at_most(self, time: Duration) {
+        let _ = self.receiver.recv_timeout(time);
+    }
 }
 
 impl<T> Drop for Pending<T> {

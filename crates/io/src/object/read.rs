@@ -17,7 +17,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 
 use super::Object;
-use super::fault::failed;
+use super::fault::{READ, failed};
 use super::network::Pending;
 use super::stream::FIRST;
 use crate::file::{Version, changed};
@@ -155,7 +155,7 @@ impl Object {
     }
 
     fn failed(&self, error: object_store::Error) -> Error {
-        failed(error, self.store.kind, &self.name)
+        failed(error, self.store.kind, &self.name, READ)
     }
 }
 

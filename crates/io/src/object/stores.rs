@@ -36,7 +36,7 @@ pub struct StoreOptions {
     pub cancel: CancelToken,
 }
 
-/// The stores that objects are read from, with their connections. Cloning shares them. Nothing is started before
+/// The stores that objects are in, with their connections. Cloning shares them. Nothing is started before
 /// the first object is named.
 #[derive(Clone, Debug, Default)]
 pub struct Stores {

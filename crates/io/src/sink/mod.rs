@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   batches --> Sink (format) --> Output: standard output, or a temporary file renamed at the end
+//!   batches --> ObjectSink --> a Sink, into an object of a store that appears at the end
 //!   batches --> FolderSink --> a Sink per file, in a temporary folder renamed at the end
 //! ```
 //!
@@ -12,6 +13,7 @@ mod binary;
 mod folder;
 mod folder_name;
 mod json;
+mod object;
 mod output;
 mod packed;
 mod pending;
@@ -28,6 +30,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe_core::{Budget, Error, Result};
 
+use crate::object::Stores;
 pub use folder::FolderOptions;
 use folder::FolderSink;
 use output::Output;
@@ -67,7 +70,8 @@ pub struct SinkReport {
 pub enum Target {
     /// A stream, such as standard output.
     Stdout(Box<dyn Write + Send>),
-    /// A file; written beside it and renamed at the end.
+    /// A file; written beside it and renamed at the end. Or an object of a store, if it is called so:
+    /// `s3://bucket/x.csv`.
     File(PathBuf),
     /// A folder of files; made beside it and renamed at the end.
     Folder(PathBuf, FolderOptions),
@@ -223,6 +227,8 @@ pub struct SinkOptions {
     /// The memory limit that a Parquet row group in the making counts towards; one that the limit
     /// refuses is written early.
     pub budget: Option<Budget>,
+    /// Where objects are.
+    pub stores: Stores,
     /// The table of an SQLite database; called as the file is by default.
     pub table_name: Option<String>,
 }
@@ -235,6 +241,7 @@ impl Default for SinkOptions {
             row_group_bytes: 32 << 20,
             row_group_rows: 1 << 20,
             budget: None,
+            stores: Stores::default(),
             table_name: None,
         }
     }
@@ -250,6 +257,9 @@ pub fn create_sink(
     schema: SchemaRef,
     options: &SinkOptions,
 ) -> Result<Box<dyn Sink>> {
+    if let Some(sink) = object::create(&target, format, &schema, options)? {
+        return Ok(sink);
+    }
     match target {
         Target::Folder(path, folder) => {
             Ok(Box::new(FolderSink::new(&path, format, schema, options, &folder)?))
