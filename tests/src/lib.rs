@@ -6,4 +6,5 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod fixtures;
+pub mod probes;
 pub mod store;

@@ -2,7 +2,7 @@
 //!
 //! After the first, tasks stop, temporary files are removed, and the process ends with status 130. The
 //! second does not wait for tasks: it removes what was spilled, and may leave a hidden, unfinished file
-//! beside `--output`.
+//! beside `--output`, which the next run that writes there removes.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -34,6 +34,8 @@ mod work;
 
 pub use chunk::Chunk;
 pub use measure::batch_bytes;
+#[doc(hidden)]
+pub use message::{decode_any, encode_any};
 pub use part::{Part, PartReader};
 pub use run::{Executor, Run};
 pub use spill::{abandon, sweep};

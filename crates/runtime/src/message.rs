@@ -8,6 +8,7 @@
 //! The schema is not in the blob: a [`Format`] in memory has it. Row boundaries and types come back as
 //! they went in, so that what an operator computes does not depend on whether its input was spilled.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array};
@@ -21,7 +22,9 @@ use arrow::ipc::reader::FileDecoder;
 use arrow::ipc::writer::{
     DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message,
 };
-use arrow::ipc::{Block, CompressionType, MessageHeader, MetadataVersion, root_as_message};
+use arrow::ipc::{
+    Block, CompressionType, Message, MessageHeader, MetadataVersion, root_as_message,
+};
 
 use crate::measure::batch_bytes;
 
@@ -51,8 +54,13 @@ impl Format {
         Arc::ptr_eq(&self.schema, schema) || self.schema == *schema
     }
 
-    /// The batch in `blob`.
+    /// The batch in `blob`. The decoder panics on some bytes that are no batch: that is an error as well.
     pub(crate) fn decode(&self, blob: &Buffer) -> Result<RecordBatch, ArrowError> {
+        catch_unwind(AssertUnwindSafe(|| self.decoded(blob)))
+            .unwrap_or_else(|_| Err(corrupt("the decoder gave up")))
+    }
+
+    fn decoded(&self, blob: &Buffer) -> Result<RecordBatch, ArrowError> {
         let mut decoder = FileDecoder::new(self.wire.clone(), MetadataVersion::V5);
         let mut at = 0;
         while at < blob.len() {
@@ -71,6 +79,18 @@ impl Format {
         }
         Err(corrupt("no batch"))
     }
+}
+
+/// The batch in bytes that may be anything, for tests: what the checksum of a spill file keeps away from the decoder.
+pub fn decode_any(schema: SchemaRef, blob: &[u8]) -> Result<RecordBatch, ArrowError> {
+    Format::new(schema)?.decode(&Buffer::from_slice_ref(blob))
+}
+
+/// A batch as bytes that [`decode_any`] reads.
+pub fn encode_any(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
+    let mut blob = Vec::new();
+    Encoder::new()?.encode(batch, &mut blob)?;
+    Ok(blob)
 }
 
 /// A batch of which LZ4 leaves more than this share is not worth compressing. Measured on one core, page
@@ -144,7 +164,30 @@ fn next_message(bytes: &[u8]) -> Result<(Block, MessageHeader), ArrowError> {
     if body < 0 || body as u64 > (bytes.len() - start) as u64 {
         return Err(corrupt("cut short"));
     }
+    check_lengths(&message, &bytes[start..start + body as usize])?;
     Ok((Block::new(0, start as i32, body), message.header_type()))
+}
+
+/// LZ4 makes no more of a byte than this; room for more than that is not made.
+const LZ4_MOST: u64 = 255;
+
+/// Looks at the lengths that compressed buffers say they have: the decoder believes them.
+fn check_lengths(message: &Message<'_>, body: &[u8]) -> Result<(), ArrowError> {
+    let dictionary = || message.header_as_dictionary_batch().and_then(|batch| batch.data());
+    let batch = message.header_as_record_batch().or_else(dictionary);
+    let Some(batch) = batch.filter(|batch| batch.compression().is_some()) else { return Ok(()) };
+    for buffer in batch.buffers().into_iter().flatten() {
+        let (offset, length) = (buffer.offset() as usize, buffer.length() as usize);
+        let end = offset.checked_add(length).ok_or_else(|| corrupt("cut short"))?;
+        let bytes = body.get(offset..end).ok_or_else(|| corrupt("cut short"))?;
+        let Some((said, packed)) = bytes.split_first_chunk() else { continue };
+        // -1 says that the bytes are as they were.
+        let said = i64::from_le_bytes(*said);
+        if said < -1 || said.max(0) as u64 > LZ4_MOST * (packed.len() as u64 + 1) {
+            return Err(corrupt("a buffer has a length that cannot be"));
+        }
+    }
+    Ok(())
 }
 
 fn corrupt(reason: impl std::fmt::Display) -> ArrowError {

@@ -9,6 +9,7 @@
 //! A sink holds a bounded amount: the text formats nothing, the table its 40 rows, Parquet a row group.
 
 mod avro;
+mod beside;
 mod binary;
 mod folder;
 mod folder_name;

@@ -1,13 +1,13 @@
 //! The bytes' way out, compressed or not: a stream, or a file that appears whole or not at all.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use dframe_core::{Budget, Error, Result};
-use tempfile::{Builder, NamedTempFile, TempPath};
+use tempfile::TempPath;
 
+use super::beside::{self, Beside};
 use super::packed::{Packed, Packing};
 use super::{SinkReport, Target};
 
@@ -24,6 +24,8 @@ pub(super) struct Output {
 struct Pending {
     temporary: TempPath,
     target: PathBuf,
+    /// Held until it is in its place, or gone.
+    lock: File,
 }
 
 impl Output {
@@ -38,9 +40,10 @@ impl Output {
             }
             Target::Folder(path, _) => Err(failed(std::io::ErrorKind::IsADirectory.into(), &path)),
             Target::File(path) => {
-                let (file, temporary) =
-                    create_beside(&path).map_err(|error| failed(error, &path))?.into_parts();
-                let pending = Pending { temporary, target: path.clone() };
+                let Beside { made, lock } =
+                    beside::file(&path).map_err(|error| failed(error, &path))?;
+                let (file, temporary) = made.into_parts();
+                let pending = Pending { temporary, target: path.clone(), lock };
                 to(Box::new(file), Some(pending), Some(path))
             }
         }
@@ -79,8 +82,9 @@ impl Output {
         let packed = writer.into_inner().map_err(|error| error.into_error());
         let ended = packed.and_then(Packed::finish);
         let bytes = ended.map_err(|error| named(error, target.as_deref()))?;
-        if let Some(Pending { temporary, target }) = pending {
+        if let Some(Pending { temporary, target, lock }) = pending {
             temporary.persist(&target).map_err(|error| failed(error.error, &target))?;
+            drop(lock);
         }
         Ok(SinkReport { rows, bytes, not_numbers: 0, files: 1 })
     }
@@ -112,29 +116,6 @@ fn named(error: std::io::Error, target: Option<&Path>) -> Error {
 /// Whether the path is a device or pipe, which must not be replaced by a file.
 fn is_special(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
-}
-
-/// Creates a hidden file in the folder of `path`, with the permissions of a usual file.
-pub(super) fn create_beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    if path.is_dir() || path.file_name().is_none() {
-        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory));
-    }
-    beside(path, ".tmp", 0o666, |builder, folder| builder.tempfile_in(folder))
-}
-
-/// Makes something hidden in the folder of `path`, called after it, with permissions that the mask cuts as usual.
-pub(super) fn beside<T>(
-    path: &Path,
-    suffix: &str,
-    mode: u32,
-    make: impl FnOnce(&mut Builder<'_, '_>, &Path) -> std::io::Result<T>,
-) -> std::io::Result<T> {
-    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let prefix = format!(".{name}.");
-    let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(suffix).permissions(Permissions::from_mode(mode));
-    make(&mut builder, folder.unwrap_or(Path::new(".")))
 }
 
 pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {

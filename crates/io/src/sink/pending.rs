@@ -1,24 +1,27 @@
 //! A folder that appears whole or not at all: it is made under another name, and renamed at the end.
 //!
 //! ```text
-//!   .name.XXXX.tmp/   --rename-->  name/      an old one goes to .name.XXXX.old/ first, and away when the new one is there
+//!   .name.XXXX.tmp/   --rename-->  name/      with an old one the two exchange their names, and the old one goes;
+//!                                             where that cannot be, it goes to .name.XXXX.old/ first
 //! ```
 //!
 //! It knows nothing of what is in the folder.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use dframe_core::{Error, Result};
 use tempfile::TempDir;
 
-use super::output::beside;
+use super::beside::{self, Beside};
 
 /// A folder that is not yet in its place. Dropping it removes it.
 pub(super) struct PendingFolder {
     temporary: TempDir,
     target: PathBuf,
     replaces: bool,
+    /// Held until it is in its place, or gone.
+    lock: File,
 }
 
 impl PendingFolder {
@@ -38,8 +41,9 @@ impl PendingFolder {
         if replaces {
             refuse_to_replace_surroundings(&target)?;
         }
-        let temporary = folder_beside(&target, ".tmp").map_err(|error| failed(error, &target))?;
-        Ok(Self { temporary, target, replaces })
+        let Beside { made: temporary, lock } =
+            beside::folder(&target).map_err(|error| failed(error, &target))?;
+        Ok(Self { temporary, target, replaces, lock })
     }
 
     /// Where it is while it is made.
@@ -54,17 +58,24 @@ impl PendingFolder {
 
     /// Puts it in its place. The old one, if there is one, stays if that fails.
     pub(super) fn put_in_place(self) -> Result<()> {
+        // The old one has the name of the temporary one then, and goes with it; a file goes here.
+        if self.replaces && exchange(self.temporary.path(), &self.target).is_ok() {
+            let _ = fs::remove_file(self.temporary.path());
+            return Ok(());
+        }
         let in_place = match self.replaces {
             true => self.replace(),
             false => fs::rename(self.temporary.path(), &self.target),
         };
         in_place.map_err(|error| failed(error, &self.target))?;
         let _ = self.temporary.keep();
+        drop(self.lock);
         Ok(())
     }
 
+    /// Where the file system cannot exchange two names: the old one aside, then the new one to its place.
     fn replace(&self) -> std::io::Result<()> {
-        let old = folder_beside(&self.target, ".old")?;
+        let old = beside::folder_for_old(&self.target)?;
         let aside = old.path().join("old");
         fs::rename(&self.target, &aside)?;
         if let Err(error) = fs::rename(self.temporary.path(), &self.target) {
@@ -76,6 +87,18 @@ impl PendingFolder {
         }
         Ok(())
     }
+}
+
+/// Exchanges two names at once, so that there is never a moment without either.
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// Whether there is something that a folder of this name would replace.
@@ -97,11 +120,6 @@ fn refuse_to_replace_surroundings(target: &Path) -> Result<()> {
             .remedy("name a folder of its own")),
         false => Ok(()),
     }
-}
-
-/// A hidden folder in the same folder, with the permissions of a usual one.
-fn folder_beside(path: &Path, suffix: &str) -> std::io::Result<TempDir> {
-    beside(path, suffix, 0o777, |builder, folder| builder.tempdir_in(folder))
 }
 
 pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {
@@ -151,6 +169,16 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         assert!(PendingFolder::create(&file, false).is_err());
+    }
+
+    #[test]
+    fn an_old_file_is_replaced_as_a_folder_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out");
+        fs::write(&target, "old").unwrap();
+        pending(&target, true).put_in_place().unwrap();
+        assert_eq!(names(&target), ["new"]);
+        assert_eq!(names(folder.path()), ["out"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! are declared as what they are, so that reading gives back the same types; whatever else there is is text. SQLite
 //! has no NaN: it is NULL, and counted.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -14,7 +15,8 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use tempfile::TempPath;
 
-use super::output::{create_beside, failed as not_written};
+use super::beside;
+use super::output::failed as not_written;
 use super::text::{Column as TextColumn, json_options};
 use super::{Sink, SinkOptions, SinkReport};
 use crate::sqlite::{failed, quoted};
@@ -22,6 +24,8 @@ use crate::sqlite::{failed, quoted};
 pub(super) struct SqliteSink {
     connection: Connection,
     temporary: TempPath,
+    /// Held until the file is in its place, or gone.
+    _lock: File,
     target: PathBuf,
     insert: String,
     schema: SchemaRef,
@@ -31,8 +35,8 @@ pub(super) struct SqliteSink {
 
 impl SqliteSink {
     pub(super) fn new(target: &Path, schema: SchemaRef, options: &SinkOptions) -> Result<Self> {
-        let file = create_beside(target).map_err(|error| not_written(error, target))?;
-        let temporary = file.into_temp_path();
+        let file = beside::file(target).map_err(|error| not_written(error, target))?;
+        let (temporary, lock) = (file.made.into_temp_path(), file.lock);
         let stem = target.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let table = options.table_name.clone().or(stem).unwrap_or_default();
         let columns: Vec<String> = schema.fields().iter().map(|field| declaration(field)).collect();
@@ -45,7 +49,16 @@ impl SqliteSink {
             format!("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {create};");
         connection.execute_batch(&begin).map_err(|error| refused(error, target))?;
         let target = target.to_path_buf();
-        Ok(Self { connection, temporary, target, insert, schema, rows: 0, not_numbers: 0 })
+        Ok(Self {
+            connection,
+            temporary,
+            _lock: lock,
+            target,
+            insert,
+            schema,
+            rows: 0,
+            not_numbers: 0,
+        })
     }
 }
 
