@@ -7,9 +7,10 @@
 //!
 //! A reader that goes away (`dframe ... | head`) ends the run, and is no error.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{IsTerminal, Write, stdout};
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -175,13 +176,13 @@ impl Output {
         }
     }
 
-    /// Writes text as it is.
+    /// Writes text as it is; a file only as a whole.
     ///
     /// # Errors
     /// Writing fails; not if the reader went away.
     pub fn write_text(&self, text: &str) -> Result<()> {
         let written = match &self.path {
-            Some(path) => std::fs::write(path, text)
+            Some(path) => replace_file(path, text)
                 .map_err(|error| Error::io("cannot write the file", error).file(path)),
             None => raw_stdout().and_then(|mut out| {
                 out.write_all(text.as_bytes())
@@ -239,6 +240,21 @@ impl Write for AfterProgress {
     fn flush(&mut self) -> std::io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Writes a file under another name, and renames it when it is whole.
+fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
+    // A device or a pipe is no file that could be replaced.
+    if path.metadata().is_ok_and(|target| !target.is_file()) {
+        return std::fs::write(path, text);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".dframe-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(test)]
