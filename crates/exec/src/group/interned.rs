@@ -18,7 +18,7 @@ use dframe_expr::plain;
 
 use super::byte_values::{ByteValues, array_of};
 use super::interner::Interner;
-use super::short_texts::travelling;
+use super::short_texts::views;
 
 /// The values of one key column seen so far, numbered.
 #[derive(Default)]
@@ -69,11 +69,19 @@ impl Interned {
 
     /// The values of these ids, as an array of `data_type`; as codes of a dictionary if texts are few.
     pub(crate) fn decode(&self, codes: &[u64], data_type: &DataType) -> Result<ArrayRef> {
-        if *data_type == DataType::Utf8 && self.len() <= FEW.min(codes.len() / FEW_SHARE) {
+        if self.are_few_texts(codes.len(), data_type) {
             return self.decode_codes(codes);
         }
-        let values: Vec<_> = codes.iter().map(|code| self.interner.get(*code as u32)).collect();
+        let values: Vec<_> = self.values(codes).collect();
         array_of(data_type, &values)
+    }
+
+    fn are_few_texts(&self, rows: usize, data_type: &DataType) -> bool {
+        *data_type == DataType::Utf8 && self.len() <= FEW.min(rows / FEW_SHARE)
+    }
+
+    fn values(&self, codes: &[u64]) -> impl ExactSizeIterator<Item = Option<&[u8]>> {
+        codes.iter().map(|code| self.interner.get(*code as u32))
     }
 
     /// The values of these ids for other tasks of the group-by: short texts as views.
@@ -82,11 +90,11 @@ impl Interned {
         codes: &[u64],
         data_type: &DataType,
     ) -> Result<ArrayRef> {
-        match self.decode(codes, data_type)? {
-            texts if self.interner.is_short() && *texts.data_type() == DataType::Utf8 => {
-                travelling(&texts)
-            }
-            other => Ok(other),
+        let are_many_texts =
+            *data_type == DataType::Utf8 && !self.are_few_texts(codes.len(), data_type);
+        match are_many_texts.then(|| views(self.values(codes))).flatten() {
+            Some(views) => Ok(views),
+            None => self.decode(codes, data_type),
         }
     }
 

@@ -49,17 +49,11 @@ impl Interner {
     /// Appends the id of each value of `views` to `ids`.
     pub(crate) fn intern_views(&mut self, views: &StringViewArray, ids: &mut Vec<u32>) {
         let text = |row: usize| views.is_valid(row).then(|| views.value(row).as_bytes());
-        match views.null_count() {
-            0 => self.intern_packed(
-                views.views().iter().map(|view| Packed::of_view(*view)),
-                text,
-                ids,
-            ),
-            _ => {
-                let keys = (0..views.len()).map(|row| text(row).and_then(Packed::short));
-                self.intern_packed(keys, text, ids);
-            }
-        }
+        let key = |(row, view): (usize, &u128)| match views.is_valid(row) {
+            true => Packed::of_view(*view),
+            false => None,
+        };
+        self.intern_packed(views.views().iter().enumerate().map(key), text, ids);
     }
 
     /// Appends ids: of `keys` where there are any, else of `text`.
@@ -111,18 +105,11 @@ impl Interner {
 
     /// The hash of `id`'s bytes, the same in every interner.
     pub(crate) fn hash(&self, id: u32) -> u64 {
-        match self.null == Some(id) {
-            true => NULL_HASH,
-            false => match self.keys.key(id).value_hash() {
-                Some(hash) => hash,
-                None => hash_bytes(self.keys.key(id).of(&self.bytes)),
-            },
+        if self.null == Some(id) {
+            return NULL_HASH;
         }
-    }
-
-    /// Whether all values but NULL are short.
-    pub(crate) fn is_short(&self) -> bool {
-        self.long.is_empty()
+        let key = self.keys.key(id);
+        key.value_hash().unwrap_or_else(|| hash_bytes(key.of(&self.bytes)))
     }
 
     /// The number of ids.

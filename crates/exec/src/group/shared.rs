@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dframe_core::{Reservation, Result};
+use dframe_core::{Error, Reservation, Result};
 use dframe_runtime::{Part, TaskContext};
 
 use super::finish::batches_of;
@@ -111,7 +111,8 @@ impl SharedGroups {
         let mut place = lock(&self.buckets[bucket as usize]);
         let (mut state, reserved) = match std::mem::take(&mut *place) {
             Bucket::Open(state, reserved) => (state, reserved),
-            _ => (Box::new(GroupState::of_bucket(spec)?), 0),
+            Bucket::Empty => (Box::new(GroupState::of_bucket(spec)?), 0),
+            Bucket::Closed(_) => return Err(Error::internal("rows for groups that are finished")),
         };
         for item in batches_of(parts, bucket) {
             let (tag, batch) = item?;

@@ -10,8 +10,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringViewArray, make_view};
-use arrow::buffer::NullBuffer;
+use arrow::array::{ArrayRef, AsArray, NullBufferBuilder, StringArray, StringViewArray, make_view};
 use arrow::datatypes::{DataType, Int32Type};
 use dframe_core::Result;
 use dframe_expr::plain;
@@ -23,55 +22,35 @@ const SHORT_MAX: usize = 12;
 pub(crate) fn travelling(array: &ArrayRef) -> Result<ArrayRef> {
     let views = match array.data_type() {
         DataType::Utf8 => {
-            let texts = array.as_string();
-            views(texts, array.nulls(), (0..texts.len()).map(|row| row as i32))
+            views(array.as_string::<i32>().iter().map(|text| text.map(str::as_bytes)))
         }
         DataType::Dictionary(key, value)
             if **key == DataType::Int32 && **value == DataType::Utf8 =>
         {
-            let dictionary = array.as_dictionary::<Int32Type>();
-            match dictionary.values().null_count() {
-                0 => {
-                    let keys = dictionary.keys();
-                    views(
-                        dictionary.values().as_string(),
-                        keys.nulls(),
-                        keys.values().iter().copied(),
-                    )
-                }
-                _ => None,
-            }
+            let texts = array.as_dictionary::<Int32Type>().downcast_dict::<StringArray>();
+            texts.and_then(|texts| views(texts.into_iter().map(|text| text.map(str::as_bytes))))
         }
         _ => None,
     };
-    match views {
-        Some(views) => Ok(Arc::new(views)),
-        None => plain(array),
-    }
+    views.map_or_else(|| plain(array), Ok)
 }
 
-/// The text at each of `rows`, unless one is too long.
-fn views(
-    texts: &StringArray,
-    nulls: Option<&NullBuffer>,
-    rows: impl ExactSizeIterator<Item = i32>,
-) -> Option<StringViewArray> {
-    let (offsets, bytes) = (texts.value_offsets(), texts.value_data());
-    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
-    let mut views: Vec<u128> = Vec::with_capacity(rows.len());
-    for (place, row) in rows.enumerate() {
-        if nulls.is_some_and(|nulls| nulls.is_null(place)) {
-            views.push(0);
-            continue;
-        }
-        let row = row as usize;
-        let text = &bytes[offsets[row] as usize..offsets[row + 1] as usize];
-        if text.len() > SHORT_MAX {
+/// The texts as views, NULL where there is none; nothing if one is too long.
+pub(crate) fn views<'a>(
+    texts: impl ExactSizeIterator<Item = Option<&'a [u8]>>,
+) -> Option<ArrayRef> {
+    let rows = texts.len();
+    let mut views: Vec<u128> = Vec::with_capacity(rows);
+    let mut nulls = NullBufferBuilder::new(rows);
+    for text in texts {
+        let bytes = text.unwrap_or_default();
+        if bytes.len() > SHORT_MAX {
             return None;
         }
-        views.push(make_view(text, 0, 0));
+        views.push(make_view(bytes, 0, 0));
+        nulls.append(text.is_some());
     }
-    StringViewArray::try_new(views.into(), Vec::new(), nulls.cloned()).ok()
+    Some(Arc::new(StringViewArray::try_new(views.into(), Vec::new(), nulls.finish()).ok()?))
 }
 
 #[cfg(test)]

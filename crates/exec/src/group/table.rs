@@ -75,22 +75,25 @@ const FREE: u32 = u32::MAX;
 impl GroupTable {
     /// A table for keys of these types.
     pub(crate) fn new(key_types: &[DataType]) -> Result<Self> {
-        let mut table = Self::of_cut_keys(key_types)?;
-        if !table.lookup.is_fixed() && !table.columns.iter().any(KeyColumn::nulls_aside) {
-            table.lookup = Lookup::Direct(Direct::default());
-        }
-        Ok(table)
+        Self::with(key_types, true)
     }
 
     /// A table for keys of these types that were chosen by their hashes: they are spread over what direct look-up
     /// would need room for.
     pub(crate) fn of_cut_keys(key_types: &[DataType]) -> Result<Self> {
+        Self::with(key_types, false)
+    }
+
+    fn with(key_types: &[DataType], may_be_direct: bool) -> Result<Self> {
         let columns = key_types.iter().map(KeyColumn::new).collect::<Result<Vec<_>>>()?;
         let lookup = match columns.as_slice() {
             [] => Lookup::Nothing,
             [column] if column.is_dense() => Lookup::Dense,
             [column] if column.nulls_aside() => {
                 Lookup::Wide { table: PackedTable::new(), null_group: None }
+            }
+            columns if may_be_direct && !columns.iter().any(KeyColumn::nulls_aside) => {
+                Lookup::Direct(Direct::default())
             }
             columns => Lookup::hashed(columns),
         };
@@ -297,11 +300,6 @@ impl Lookup {
             }
             Lookup::Chain(links) => assign_chain(links, columns, codes, groups, new_rows),
         }
-    }
-
-    /// Whether the types of the keys leave no choice.
-    fn is_fixed(&self) -> bool {
-        matches!(self, Lookup::Nothing | Lookup::Dense | Lookup::Wide { .. })
     }
 
     fn hashed(columns: &[KeyColumn]) -> Self {
