@@ -7,17 +7,16 @@
 //!
 //! A reader that goes away (`dframe ... | head`) ends the run, and is no error.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{IsTerminal, Write, stdout};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use dframe::io::{
-    FolderOptions, Format, SinkOptions, SinkReport, TableOptions, Target, create_sink,
+    FolderOptions, Format, SinkOptions, SinkReport, TableOptions, Target, WholeFile, create_sink,
     is_broken_pipe,
 };
 use dframe::{Error, ErrorKind, Result};
@@ -182,7 +181,8 @@ impl Output {
     /// Writing fails; not if the reader went away.
     pub fn write_text(&self, text: &str) -> Result<()> {
         let written = match &self.path {
-            Some(path) => replace_file(path, text)
+            Some(path) => WholeFile::create(path)
+                .and_then(|file| file.finish(text))
                 .map_err(|error| Error::io("cannot write the file", error).file(path)),
             None => raw_stdout().and_then(|mut out| {
                 out.write_all(text.as_bytes())
@@ -240,21 +240,6 @@ impl Write for AfterProgress {
     fn flush(&mut self) -> std::io::Result<()> {
         self.out.flush()
     }
-}
-
-/// Writes a file under another name, and renames it when it is whole.
-fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
-    // A device or a pipe is no file that could be replaced.
-    if path.metadata().is_ok_and(|target| !target.is_file()) {
-        return std::fs::write(path, text);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".dframe-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(test)]

@@ -10,13 +10,10 @@
 mod page;
 mod recorder;
 
-use std::fs::Permissions;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use dframe::io::WholeFile;
 use dframe::{Error, Result};
-use tempfile::NamedTempFile;
 
 pub use page::{About, Page, SCRIPT, data};
 pub use recorder::{Cursor, Record, Recorder, SPANS_MAX};
@@ -24,7 +21,7 @@ pub use recorder::{Cursor, Record, Recorder, SPANS_MAX};
 /// A profile in the making.
 pub struct Profile {
     path: PathBuf,
-    file: NamedTempFile,
+    file: WholeFile,
 }
 
 impl Profile {
@@ -33,15 +30,7 @@ impl Profile {
     /// # Errors
     /// No file can be made beside it.
     pub fn begin(path: &Path) -> Result<Self> {
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let file = tempfile::Builder::new()
-            .prefix(".dframe-profile-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|error| failed(path, error))?;
+        let file = WholeFile::create(path).map_err(|error| failed(path, error))?;
         Ok(Self { path: path.to_path_buf(), file })
     }
 
@@ -49,11 +38,10 @@ impl Profile {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(mut self, record: Record, about: &About, graph: &str) -> Result<PathBuf> {
+    pub fn finish(self, record: Record, about: &About, graph: &str) -> Result<PathBuf> {
         let data = data(record, about);
         let page = Page { data: &data, graph, scripts: &[SCRIPT], attributes: "" }.html();
-        self.file.write_all(page.as_bytes()).map_err(|error| failed(&self.path, error))?;
-        self.file.persist(&self.path).map_err(|error| failed(&self.path, error.error))?;
+        self.file.finish(&page).map_err(|error| failed(&self.path, error))?;
         Ok(self.path)
     }
 }

@@ -84,9 +84,7 @@ impl AvroSource {
     fn file(&self, unit: &ScanUnit) -> Result<&SourceFile> {
         file_of(&self.files, unit)
     }
-}
 
-impl AvroSource {
     /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
     ///
     /// # Errors

@@ -243,9 +243,7 @@ impl CsvSource {
         let given = request.projection.iter().map(|column| self.given[*column]).collect();
         Ok(Wanted { schema, places, given, file_columns, batch: units::batch_size(request) })
     }
-}
 
-impl CsvSource {
     /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
     ///
     /// # Errors

@@ -326,9 +326,7 @@ impl JsonSource {
         let (decoded, batch) = (Arc::new(Schema::new(decoded)), units::batch_size(request));
         Ok(Wanted { schema, places, given, decoded, batch })
     }
-}
 
-impl JsonSource {
     /// The source with a column for each `key=value` among the names of the files' folders, if all have the same.
     ///
     /// # Errors

@@ -8,9 +8,9 @@
 //! knows a leftover. It knows nothing of what is in them.
 
 use std::fs::{self, File, Permissions};
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use tempfile::{Builder, NamedTempFile, TempDir};
@@ -22,6 +22,7 @@ const RANDOM: usize = 6;
 const ATTEMPTS: usize = 16;
 
 /// Something new and hidden, which nobody sweeps while this lives.
+#[derive(Debug)]
 pub(super) struct Beside<T> {
     pub(super) made: T,
     /// Open for as long as the lock is wanted.
@@ -44,6 +45,44 @@ pub(super) fn folder(path: &Path) -> Result<Beside<TempDir>> {
 /// A hidden folder that is kept, whoever dies: what is moved there may be all there is.
 pub(super) fn folder_for_old(path: &Path) -> Result<TempDir> {
     beside(path, ".old", 0o777, |builder, folder| builder.tempdir_in(folder))
+}
+
+/// A file that appears whole or not at all. Dropped unfinished, it leaves nothing.
+#[derive(Debug)]
+pub struct WholeFile {
+    target: PathBuf,
+    /// None for a device or a pipe, which must not be replaced by a file.
+    beside: Option<Beside<NamedTempFile>>,
+}
+
+impl WholeFile {
+    /// A file that will be at `path`.
+    ///
+    /// # Errors
+    /// No file can be made beside it.
+    pub fn create(path: &Path) -> Result<Self> {
+        let beside = (!is_special(path)).then(|| file(path)).transpose()?;
+        Ok(Self { target: path.to_path_buf(), beside })
+    }
+
+    /// Writes all of it, and puts it in its place.
+    ///
+    /// # Errors
+    /// It cannot be written; an old file is as it was.
+    pub fn finish(self, text: &str) -> Result<()> {
+        let Some(Beside { mut made, lock }) = self.beside else {
+            return fs::write(self.target, text);
+        };
+        made.write_all(text.as_bytes())?;
+        made.persist(&self.target).map_err(|error| error.error)?;
+        drop(lock);
+        Ok(())
+    }
+}
+
+/// Whether the path is a device or pipe, which must not be replaced by a file.
+pub(super) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 fn locked<T>(
@@ -126,16 +165,40 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
+/// What is in a folder, in order.
+#[cfg(test)]
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+    #[test]
+    fn a_file_appears_as_a_whole_and_a_device_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = temp.path().join("page.html");
+        fs::write(&target, "old").unwrap();
+        drop(WholeFile::create(&target).unwrap());
+        assert_eq!(
+            (names(temp.path()), fs::read(&target).unwrap()),
+            (vec!["page.html".into()], b"old".to_vec())
+        );
+        let whole = WholeFile::create(&target).unwrap();
+        assert_eq!((names(temp.path()).len(), fs::read(&target).unwrap()), (2, b"old".to_vec()));
+        whole.finish("new").unwrap();
+        assert_eq!(
+            (names(temp.path()), fs::read(&target).unwrap()),
+            (vec!["page.html".into()], b"new".to_vec())
+        );
+        WholeFile::create(Path::new("/dev/null")).unwrap().finish("nothing").unwrap();
+        assert!(is_special(Path::new("/dev/null")));
+        assert!(WholeFile::create(temp.path()).is_err());
     }
 
     #[test]

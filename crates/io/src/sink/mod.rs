@@ -32,6 +32,7 @@ use arrow::datatypes::SchemaRef;
 use dframe_core::{Budget, Error, Result};
 
 use crate::object::Stores;
+pub use beside::WholeFile;
 pub use folder::FolderOptions;
 use folder::FolderSink;
 use output::Output;

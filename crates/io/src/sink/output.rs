@@ -34,7 +34,7 @@ impl Output {
         let to = |writer, pending, target| Self::to(writer, (packing, budget), pending, target);
         match target {
             Target::Stdout(stream) => to(stream, None, None),
-            Target::File(path) if is_special(&path) => {
+            Target::File(path) if beside::is_special(&path) => {
                 let file = File::options().write(true).open(&path).map_err(|e| failed(e, &path))?;
                 to(Box::new(file), None, Some(path))
             }
@@ -111,11 +111,6 @@ fn named(error: std::io::Error, target: Option<&Path>) -> Error {
         Some(path) => failed(error, path),
         None => Error::io("cannot write", error),
     }
-}
-
-/// Whether the path is a device or pipe, which must not be replaced by a file.
-fn is_special(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {

@@ -129,20 +129,13 @@ pub(super) fn failed(error: std::io::Error, path: &Path) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::beside::names;
     use super::*;
 
     fn pending(target: &Path, overwrite: bool) -> PendingFolder {
         let pending = PendingFolder::create(target, overwrite).unwrap();
         fs::write(pending.path().join("new"), "new").unwrap();
         pending
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
     }
 
     #[test]
