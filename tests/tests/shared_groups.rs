@@ -1,5 +1,5 @@
-//! Groups that are too many for a table per task and fewer than the rows, which tasks share: the same result in every
-//! way to run, and the right one.
+//! Groups that are too many for a table per task and fewer than the rows, which tasks share, and those that are fewer,
+//! whose tables tasks hand on: the same result in every way to run, and the right one.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,11 +20,13 @@ use ways::{fingerprint, sessions, write};
 const ROWS: usize = 1_000_000;
 /// Rows enough for each that tasks share them, and more than a task keeps a table of.
 const GROUPS: i64 = 200_000;
+/// Too many to be merged as they are, too few to be shared.
+const HANDED_ON_GROUPS: i64 = 60_000;
 
 /// Keys by number, by short text, and by text of which some is too long for a view; one group is NULL.
-fn table() -> RecordBatch {
+fn table(groups: i64) -> RecordBatch {
     let mut random = ChaCha8Rng::seed_from_u64(29);
-    let keys: Vec<i64> = (0..ROWS).map(|_| random.random_range(0..GROUPS)).collect();
+    let keys: Vec<i64> = (0..ROWS).map(|_| random.random_range(0..groups)).collect();
     let some = |key: &i64| (*key > 0).then_some(*key);
     let short = |key: i64| format!("k{key:06}");
     let mixed = |key: i64| if key % 1_000 == 7 { "é".repeat(9) + &short(key) } else { short(key) };
@@ -51,11 +53,21 @@ fn query(session: &Session, path: &Path, key: &str) -> LazyFrame {
 
 #[test]
 fn shared_groups_are_the_groups_of_all_rows() {
+    assert_all_ways_agree(GROUPS, &["number", "short", "mixed"]);
+}
+
+#[test]
+fn groups_of_tables_that_are_handed_on_are_those_of_all_rows() {
+    assert_all_ways_agree(HANDED_ON_GROUPS, &["number", "short"]);
+}
+
+/// The same rows in every way to run, and of the right counts.
+fn assert_all_ways_agree(groups: i64, keys: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.parquet");
-    let table = table();
+    let table = table(groups);
     write(&path, &table, 120_000);
-    for key in ["number", "short", "mixed"] {
+    for key in keys {
         let mut expected = None;
         for (way, session) in sessions().into_iter().filter(|(way, _)| way.ends_with("true")) {
             let rows = fingerprint(&query(&session, &path, key), false);

@@ -29,11 +29,13 @@ const OUTPUT_ROWS: usize = 32 * 1024;
 /// Bytes of a batch of results that may be long lists, about.
 const OUTPUT_BYTES: usize = 1 << 20;
 
-/// The results of bucket `bucket` of a chunk that [`super::combine`] or one task made.
+/// The results of bucket `bucket` of a chunk that [`super::combine`] or one task made, in the order of the groups' first rows or
+/// of their hashes.
 pub(crate) fn finish_bucket(
     spec: &Arc<GroupSpec>,
     chunk: Chunk,
     bucket: u32,
+    by_hash: bool,
     context: &TaskContext,
 ) -> Result<Chunk> {
     let parts = chunk.into_parts();
@@ -43,7 +45,7 @@ pub(crate) fn finish_bucket(
         false => bucket,
     };
     let mut output = Vec::new();
-    let finish = Finish { spec, context };
+    let finish = Finish { spec, by_hash, context };
     finish.bucket(&parts, bucket, Radix::first(spec.buckets), &mut output)?;
     Ok(Chunk::new(output))
 }
@@ -59,7 +61,7 @@ pub(crate) fn finish_all(
         return Ok(Chunk::new(parts));
     }
     let mut output = Vec::new();
-    let finish = Finish { spec, context };
+    let finish = Finish { spec, by_hash: false, context };
     let radix = Radix::first(spec.buckets);
     match parts.iter().all(is_uncut) {
         true => finish.bucket(&parts, UNCUT, radix, &mut output)?,
@@ -70,6 +72,8 @@ pub(crate) fn finish_all(
 
 struct Finish<'a> {
     spec: &'a Arc<GroupSpec>,
+    /// Whether groups are put in the order of their hashes, as they came in none.
+    by_hash: bool,
     context: &'a TaskContext,
 }
 
@@ -108,7 +112,7 @@ impl Finish<'_> {
                 return self.buckets(&next.0, next.1, output);
             }
         }
-        output.extend(results(state, self.spec, held, self.context)?);
+        output.extend(results(state, self.spec, self.by_hash, held, self.context)?);
         Ok(())
     }
 
@@ -195,9 +199,11 @@ impl Finish<'_> {
 pub(super) fn results(
     state: GroupState,
     spec: &GroupSpec,
+    by_hash: bool,
     mut held: Reservation,
     context: &TaskContext,
 ) -> Result<Option<Arc<Part>>> {
+    let order = by_hash.then(|| state.order_by_hash());
     let columns = state.into_output()?;
     let rows = match spec.gathers() {
         true => (OUTPUT_BYTES / (columns.bytes() / columns.len().max(1)).max(1)).max(1),
@@ -206,7 +212,13 @@ pub(super) fn results(
     let mut batches = Vec::new();
     for start in (0..columns.len()).step_by(rows.min(OUTPUT_ROWS)) {
         let end = (start + rows.min(OUTPUT_ROWS)).min(columns.len());
-        batches.push((0, columns.batch(start..end)?));
+        batches.push((
+            0,
+            match &order {
+                Some(order) => columns.rows(&order[start..end])?,
+                None => columns.batch(start..end)?,
+            },
+        ));
     }
     let schema = columns.schema().clone();
     drop(columns);

@@ -13,6 +13,7 @@
 mod byte_values;
 mod combine;
 mod finish;
+mod handed_on;
 mod in_order;
 mod interned;
 mod interner;

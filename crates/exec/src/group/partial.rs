@@ -9,6 +9,8 @@
 //!                +--> rows by bucket -----> not aggregated at all, or folded into shared groups
 //! ```
 //!
+//! A table that is too large to be merged as it is goes to the next task, as long as there is one.
+//!
 //! States that are all values of their groups are always cut: no step of the tree reduce would make them
 //! smaller, so that there is none. A task that has all rows of its groups, and keeps them all, finishes them. Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
 //! when rows share groups, or come in the order of their keys and are all there; a task finds out from its own rows and changes its ways
@@ -42,6 +44,8 @@ pub(crate) const TAG_RESULTS: u32 = 2;
 pub(crate) const UNCUT_GROUPS_MAX: usize = 32 * 1024;
 /// Groups at which a task asks itself whether aggregating first pays.
 const SAMPLE_GROUPS: usize = 128 * 1024;
+/// The same after another task has found that it does not.
+const TOLD_SAMPLE_GROUPS: usize = 16 * 1024;
 /// Groups at which it asks itself whether sharing them pays.
 const SHARED_GROUPS_MIN: usize = 32 * 1024;
 /// It pays when groups are at most this share of the rows.
@@ -58,8 +62,6 @@ pub(crate) struct PartialAggregate {
     spec: Arc<GroupSpec>,
     radix: Radix,
     mode: Mode,
-    held: Reservation,
-    rows: u64,
     parts: Vec<Arc<Part>>,
     shared: Option<Arc<SharedGroups>>,
     /// The rows of `parts`, if they go into the shared groups.
@@ -67,8 +69,52 @@ pub(crate) struct PartialAggregate {
 }
 
 enum Mode {
-    Aggregate(Box<GroupState>),
+    Aggregate(Table),
     Raw(RowCutter),
+}
+
+/// The groups of rows, as they are folded.
+pub(crate) struct Table {
+    state: Box<GroupState>,
+    rows: u64,
+    held: Reservation,
+}
+
+impl Table {
+    fn new(spec: &Arc<GroupSpec>, context: &TaskContext) -> Result<Self> {
+        let state = Box::new(GroupState::new(spec)?);
+        Ok(Self { state, rows: 0, held: context.budget.reservation() })
+    }
+
+    fn is_large(&self) -> bool {
+        self.state.len() > UNCUT_GROUPS_MAX
+    }
+
+    /// The groups as one part, if there are any; cut if they are many, or have to be.
+    fn into_part(
+        mut self,
+        spec: &GroupSpec,
+        cut: bool,
+        radix: Radix,
+        context: &TaskContext,
+    ) -> Result<Option<Arc<Part>>> {
+        if self.state.len() == 0 {
+            return Ok(None);
+        }
+        match cut || self.is_large() || spec.gathers() {
+            true => cut_states(*self.state, radix, &mut self.held, context).map(Some),
+            false => uncut_states(*self.state, &mut self.held, context).map(Some),
+        }
+    }
+}
+
+/// Hands a table of many groups to a task that is to begin; it comes back if there is none, or no memory for it to wait in.
+fn hand_on(shared: Option<&SharedGroups>, table: Table, context: &TaskContext) -> Option<Table> {
+    let may_wait = table.held.bytes() <= context.budget.available();
+    match shared {
+        Some(shared) if table.is_large() && may_wait => shared.tables.put(table),
+        _ => Some(table),
+    }
 }
 
 impl PartialAggregate {
@@ -78,12 +124,14 @@ impl PartialAggregate {
         shared: Option<&Arc<SharedGroups>>,
         context: &TaskContext,
     ) -> Result<Self> {
+        let table = match shared.and_then(|shared| shared.tables.take()) {
+            Some(table) => table,
+            None => Table::new(spec, context)?,
+        };
         Ok(Self {
             spec: spec.clone(),
             radix: Radix::first(spec.buckets),
-            mode: Mode::Aggregate(Box::new(GroupState::new(spec)?)),
-            held: context.budget.reservation(),
-            rows: 0,
+            mode: Mode::Aggregate(table),
             parts: Vec::new(),
             shared: shared.cloned(),
             sharing: None,
@@ -91,11 +139,13 @@ impl PartialAggregate {
     }
 
     fn aggregate(&mut self, rows: &Rows, context: &TaskContext) -> Result<()> {
-        let Mode::Aggregate(state) = &mut self.mode else { return Ok(()) };
-        state.update(rows)?;
-        self.rows += rows.len as u64;
+        let sample_groups = self.sample_groups();
+        let Mode::Aggregate(table) = &mut self.mode else { return Ok(()) };
+        table.state.update(rows)?;
+        table.rows += rows.len as u64;
+        let (state, rows) = (&table.state, table.rows);
         let groups = state.len();
-        let refused = !hold(&mut self.held, state.memory())?;
+        let refused = !hold(&mut table.held, state.memory())?;
         if self.spec.gathers()
             && (refused || state.memory() > GATHERED_BYTES_MAX.min(self.spec.share))
         {
@@ -104,20 +154,29 @@ impl PartialAggregate {
         if self.spec.keys.is_empty() {
             return Ok(());
         }
-        let mostly_new = groups as f64 > UNIQUE_SHARE_MAX * self.rows as f64;
+        let mostly_new = groups as f64 > UNIQUE_SHARE_MAX * rows as f64;
         // States are larger than rows: they pay if they need not be merged with those of other tasks.
         let finishes = self.spec.divided && state.is_in_order();
         let shares = groups >= SHARED_GROUPS_MIN
             && mostly_new
-            && self.shared.as_ref().is_some_and(|shared| shared.pays(self.rows, groups as u64));
-        if shares || groups >= SAMPLE_GROUPS && mostly_new && !finishes {
+            && self.shared.as_ref().is_some_and(|shared| shared.pays(rows, groups as u64));
+        if shares || groups >= sample_groups && mostly_new && !finishes {
             self.flush_states(context)?;
+            self.shared.iter().for_each(|shared| shared.tell_mostly_new());
             self.sharing = shares.then_some(0);
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
         } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
             self.flush_states(context)?;
         }
         Ok(())
+    }
+
+    /// Groups at which this task asks itself whether aggregating first pays.
+    fn sample_groups(&self) -> usize {
+        match self.shared.as_ref().is_some_and(|shared| shared.are_mostly_new()) {
+            true => TOLD_SAMPLE_GROUPS,
+            false => SAMPLE_GROUPS,
+        }
     }
 
     /// Takes cut rows in; if they go into the shared groups, once there are many.
@@ -149,12 +208,12 @@ impl PartialAggregate {
 
     /// Hands the groups so far over, by bucket, and starts again.
     fn flush_states(&mut self, context: &TaskContext) -> Result<()> {
-        let fresh = Mode::Aggregate(Box::new(GroupState::new(&self.spec)?));
-        let Mode::Aggregate(state) = std::mem::replace(&mut self.mode, fresh) else {
-            return Ok(());
-        };
-        self.rows = 0;
-        self.parts.push(cut_states(*state, self.radix, &mut self.held, context)?);
+        let fresh = Mode::Aggregate(Table::new(&self.spec, context)?);
+        if let Mode::Aggregate(Table { state, mut held, .. }) =
+            std::mem::replace(&mut self.mode, fresh)
+        {
+            self.parts.push(cut_states(*state, self.radix, &mut held, context)?);
+        }
         Ok(())
     }
 }
@@ -175,7 +234,7 @@ impl Fold for PartialAggregate {
     fn give_way(&mut self, context: &TaskContext) -> Result<()> {
         match &mut self.mode {
             // One state is as small as it gets, unless it gathers.
-            Mode::Aggregate(state) if state.len() > usize::from(!self.spec.gathers()) => {
+            Mode::Aggregate(table) if table.state.len() > usize::from(!self.spec.gathers()) => {
                 self.flush_states(context)
             }
             Mode::Aggregate(_) => Ok(()),
@@ -194,18 +253,15 @@ impl Fold for PartialAggregate {
                 self.parts.extend(last);
                 self.share(context)?;
             }
-            Mode::Aggregate(state) if self.spec.divided && self.parts.is_empty() => {
-                let results = results(*state, &self.spec, self.held, context)?;
+            Mode::Aggregate(table) if self.spec.divided && self.parts.is_empty() => {
+                let Table { state, held, .. } = table;
+                let results = results(*state, &self.spec, false, held, context)?;
                 return Ok(Chunk::new(results.into_iter().collect()));
             }
-            Mode::Aggregate(state) => {
-                let large = state.len() > UNCUT_GROUPS_MAX || self.spec.gathers();
-                let cut = !self.parts.is_empty() || large;
-                if state.len() > 0 {
-                    self.parts.push(match cut {
-                        true => cut_states(*state, self.radix, &mut self.held, context)?,
-                        false => uncut_states(*state, &mut self.held, context)?,
-                    });
+            Mode::Aggregate(table) => {
+                if let Some(table) = hand_on(self.shared.as_deref(), table, context) {
+                    let cut = !self.parts.is_empty();
+                    self.parts.extend(table.into_part(&self.spec, cut, self.radix, context)?);
                 }
             }
         }

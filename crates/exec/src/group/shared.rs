@@ -10,7 +10,7 @@
 //! A bucket's states fit the cache, and every group has one, however many tasks see it: memory follows the groups,
 //! and nothing is merged. It pays where groups are too many for a table per task, yet far fewer than the rows. Which rows
 //! come first depends on the tasks' race, but not what comes out: aggregates do not depend on the order of
-//! their rows, and a bucket's groups are put in the order of their hashes.
+//! their rows, and a bucket's groups are put in the order of their hashes when it is finished.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,7 +20,8 @@ use dframe_core::{Error, Reservation, Result};
 use dframe_runtime::{Part, TaskContext};
 
 use super::finish::batches_of;
-use super::partial::TAG_STATES;
+use super::handed_on::HandedOn;
+use super::partial::{TAG_STATES, Table};
 use super::spec::GroupSpec;
 use super::state::GroupState;
 use crate::fold::keep;
@@ -42,6 +43,10 @@ pub(crate) struct SharedGroups {
     used: AtomicBool,
     /// Where the next task begins, so that tasks are not after the same buckets.
     start: AtomicUsize,
+    /// Whether a task has found most of its rows to be groups of their own.
+    mostly_new: AtomicBool,
+    /// The tables of tasks that share none.
+    pub(crate) tables: HandedOn<Table>,
 }
 
 #[derive(Default)]
@@ -62,7 +67,19 @@ impl SharedGroups {
             held: Mutex::default(),
             used: AtomicBool::new(false),
             start: AtomicUsize::new(0),
+            mostly_new: AtomicBool::new(false),
+            tables: HandedOn::new(),
         }
+    }
+
+    /// Tells the other tasks that most of a task's rows were groups of their own.
+    pub(crate) fn tell_mostly_new(&self) {
+        self.mostly_new.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a task has told so.
+    pub(crate) fn are_mostly_new(&self) -> bool {
+        self.mostly_new.load(Ordering::Relaxed)
     }
 
     /// Whether groups are too many for a task to keep, and few enough to be shared, as far as it can tell that has
@@ -74,6 +91,11 @@ impl SharedGroups {
         let known = rows.saturating_sub(groups).max(1);
         let groups = u128::from(rows) * u128::from(rows) / (2 * u128::from(known));
         groups > GROUPS_MIN && groups * u128::from(ROWS_PER_GROUP_MIN) <= u128::from(self.rows)
+    }
+
+    /// Whether it shows which tasks were faster, unless groups are put in an order.
+    pub(crate) fn is_raced(&self) -> bool {
+        self.is_used() || self.tables.is_used()
     }
 
     /// Whether there may be any.
@@ -165,18 +187,16 @@ impl fmt::Debug for SharedGroups {
     }
 }
 
-/// The groups of one bucket as a part, in the order of their hashes.
+/// The groups of one bucket as a part.
 fn part_of(
     state: GroupState,
     bucket: u32,
     held: &mut Reservation,
     context: &TaskContext,
 ) -> Result<Arc<Part>> {
-    let hashes = state.hashes();
-    let mut order: Vec<u32> = (0..hashes.len() as u32).collect();
-    order.sort_unstable_by_key(|group| hashes[*group as usize]);
+    let groups: Vec<u32> = (0..state.len() as u32).collect();
     let columns = state.into_states()?;
-    let batch = columns.take(&order)?;
+    let batch = columns.take(&groups)?;
     let schema = columns.schema().clone();
     drop(columns);
     keep(TAG_STATES, schema, vec![(bucket, batch)], held, context)
@@ -203,6 +223,8 @@ mod tests {
             held: Mutex::default(),
             used: AtomicBool::new(false),
             start: AtomicUsize::new(0),
+            mostly_new: AtomicBool::new(false),
+            tables: HandedOn::new(),
         };
         for (rows, groups, pays) in [
             (100_000_000, 1_000_000, true),

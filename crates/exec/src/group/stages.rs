@@ -66,10 +66,11 @@ impl BucketWork for FinishGroups {
     }
 
     fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
+        let raced = self.1.as_ref().is_some_and(|shared| shared.is_raced());
         let shared = self.1.as_ref().map(|shared| shared.part(bucket, context)).transpose()?;
         let shared = Chunk::new(shared.flatten().into_iter().collect());
         let chunks: Vec<Chunk> = [shared].into_iter().chain(inputs).collect();
-        finish_bucket(&self.0, Chunk::concat(chunks), bucket, context)
+        finish_bucket(&self.0, Chunk::concat(chunks), bucket, raced, context)
     }
 }
 

@@ -130,6 +130,14 @@ impl GroupState {
         self.table.hashes()
     }
 
+    /// The groups in the order of their keys' hashes.
+    pub(crate) fn order_by_hash(&self) -> Vec<u32> {
+        let hashes = self.hashes();
+        let mut order: Vec<u32> = (0..hashes.len() as u32).collect();
+        order.sort_unstable_by_key(|group| hashes[*group as usize]);
+        order
+    }
+
     /// All groups in the state layout.
     pub(crate) fn into_states(mut self) -> Result<Columns> {
         self.touch_all()?;
@@ -255,8 +263,17 @@ impl Columns {
 
     /// A batch of these groups for other tasks of the group-by, of memory of its own.
     pub(crate) fn take(&self, groups: &[u32]) -> Result<RecordBatch> {
+        self.taken(self.table.travelling_keys(groups)?, groups)
+    }
+
+    /// A batch of these groups.
+    pub(crate) fn rows(&self, groups: &[u32]) -> Result<RecordBatch> {
+        self.taken(self.table.keys_of(groups)?, groups)
+    }
+
+    /// The values of these groups behind their keys.
+    fn taken(&self, mut columns: Vec<ArrayRef>, groups: &[u32]) -> Result<RecordBatch> {
         let indices = UInt32Array::from(groups.to_vec());
-        let mut columns = self.table.travelling_keys(groups)?;
         for values in &self.values {
             columns.push(arrow::compute::take(values, &indices, None)?);
         }

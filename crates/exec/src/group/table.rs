@@ -166,11 +166,18 @@ impl GroupTable {
         self.columns.iter().zip(&self.stored).map(decode).collect()
     }
 
+    /// The keys of these groups.
+    pub(crate) fn keys_of(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        let decode = |(column, stored): (&KeyColumn, &StoredCodes)| {
+            column.decode(&stored.codes_of(groups), &|row| stored.is_null(groups[row]))
+        };
+        self.columns.iter().zip(&self.stored).map(decode).collect()
+    }
+
     /// The keys of these groups, for other tasks of the group-by.
     pub(crate) fn travelling_keys(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
         let decode = |(column, stored): (&KeyColumn, &StoredCodes)| {
-            let codes: Vec<u64> =
-                groups.iter().map(|group| stored.codes[*group as usize]).collect();
+            let codes = stored.codes_of(groups);
             column.decode_travelling(&codes, &|row| stored.is_null(groups[row]))
         };
         self.columns.iter().zip(&self.stored).map(decode).collect()
@@ -476,6 +483,10 @@ impl StoredCodes {
             let null = rows.iter().zip(first..).filter(|(row, _)| nulls.is_null(**row as usize));
             self.null_groups.extend(null.map(|(_, group)| group));
         }
+    }
+
+    fn codes_of(&self, groups: &[u32]) -> Vec<u64> {
+        groups.iter().map(|group| self.codes[*group as usize]).collect()
     }
 
     fn is_null(&self, group: u32) -> bool {

@@ -101,6 +101,9 @@ impl Planner<'_> {
         let known = self.known_states(&mut stream, &spec)?;
         let shared = shared_groups(&stream, &spec);
         let partial = self.fold(stream, FoldSpec::Group(spec.clone(), shared.clone()))?;
+        if let Some(shared) = &shared {
+            shared.tables.expect(self.tasks_of(partial).tasks);
+        }
         let input = self.with_known(partial, known);
         if division_rows.is_some() {
             let inputs = BucketInputs::Divisions { stage: input, sides: 1 };
