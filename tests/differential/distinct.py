@@ -54,9 +54,9 @@ def random_case(seed: int, index: int) -> Case:
 
 def check(case: Case, binary: str, place: Path) -> str | None:
     """What differs, if anything."""
-    folder = harness.write_files(case.rng, case.table, place / "table", case.files)
+    source = harness.input_args(case.rng, case.table, place / "table", case.files)
     way = harness.random_way(case.rng)
-    args = ["distinct", str(folder)] + (["--on", ", ".join(case.on)] if case.on else [])
+    args = ["distinct", *source] + (["--on", ", ".join(case.on)] if case.on else [])
     found = harness.rows_of(harness.run_dframe(binary, args, way, place / "out.parquet"))
     connection = duckdb.connect()
     connection.execute("set threads = 1; pragma disable_optimizer")

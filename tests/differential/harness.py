@@ -18,10 +18,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import stored
 from run import default_binary
 
 OVER_BUDGET = 4
 TIMEOUT = 300
+COUNTS: collections.Counter[str] = collections.Counter()
+"""Runs of the command, and those refused for want of memory."""
 
 
 def random_way(rng: random.Random) -> list[str]:
@@ -33,24 +36,33 @@ def random_way(rng: random.Random) -> list[str]:
 
 
 def write_files(rng: random.Random, table: pa.Table, folder: Path, files: int) -> Path:
-    """The table as so many files in a folder, in order."""
-    folder.mkdir(parents=True)
-    for index in range(files):
-        start, end = (table.num_rows * n // files for n in (index, index + 1))
-        target = folder / f"{index:05}.parquet"
-        pq.write_table(table.slice(start, end - start), target, row_group_size=rng.choice([50, 700, 100_000]))
-    return folder
+    """The table as so many files in a folder, in order, or now and then many more; in a format that keeps all types."""
+    return stored.write(rng, table, folder, files, rng.choice(stored.TYPED))
+
+
+def input_args(rng: random.Random, table: pa.Table, folder: Path, files: int) -> list[str]:
+    """Like `write_files`, in any format that can hold the values; as arguments of the command."""
+    file_format = rng.choice([*stored.TYPED, *stored.of_text(table)])
+    args = [str(stored.write(rng, table, folder, files, file_format))]
+    return args if file_format in stored.TYPED else [*args, "--schema", stored.declared(table)]
 
 
 def run_dframe(binary: str, args: list[str], way: list[str], output: Path) -> pa.Table:
     """The command's result; with ample memory if it was refused for want of memory."""
+    run_into(binary, args, way, output)
+    return pq.read_table(output)
+
+
+def run_into(binary: str, args: list[str], way: list[str], output: Path) -> None:
+    """Writes the command's result into a file; with ample memory if it was refused for want of memory."""
+    COUNTS["runs"] += 1
     run = subprocess.run([binary, *args, *way, "-q", "-o", str(output)], capture_output=True, timeout=TIMEOUT, check=False)
     if run.returncode == OVER_BUDGET and "--memory-limit" in way:
+        COUNTS["refused"] += 1
         at = way.index("--memory-limit")
-        return run_dframe(binary, args, way[:at] + way[at + 2 :], output)
+        return run_into(binary, args, way[:at] + way[at + 2 :], output)
     if run.returncode:
         raise ValueError(f"{' '.join(args + way)}\n{run.stderr.decode()}")
-    return pq.read_table(output)
 
 
 def rows_of(table: pa.Table) -> list[tuple]:
@@ -99,5 +111,5 @@ def main(description: str, random_case: Callable[[int, int], Any], check: Callab
             if problem:
                 failed += 1
                 print(f"case {number} of seed {options.seed}: {problem}\n", flush=True)
-    print(f"{len(numbers)} cases, {failed} failed", file=sys.stderr)
+    print(f"{len(numbers)} cases, {failed} failed; {COUNTS['runs']} runs, {COUNTS['refused']} refused", file=sys.stderr)
     return 1 if failed else 0

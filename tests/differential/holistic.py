@@ -26,7 +26,7 @@ ensure_packages()
 import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
-from harness import main, random_way, run_dframe, write_files  # noqa: E402
+from harness import input_args, main, random_way, run_dframe  # noqa: E402
 
 NUMBERS = ["i8", "i32", "i64", "u8", "u64", "f32", "f64", "dec"]
 TIMES = ["day", "ts"]
@@ -257,10 +257,10 @@ def expected_rows(case: Case) -> tuple[list[list], list[pa.DataType]]:
     return [[after(value) for after, value in zip(afters, row.values(), strict=True)] for row in found.to_pylist()], found.schema.types
 
 
-def our_arguments(case: Case, folder: Path) -> list[str]:
+def our_arguments(case: Case, source: list[str]) -> list[str]:
     """The command line, but for the way."""
     calls = ", ".join(f"{call.ours} AS a{number}" for number, call in enumerate(case.calls))
-    args = ["groupby", str(folder), "--agg", calls]
+    args = ["groupby", *source, "--agg", calls]
     if case.keys:
         args += ["--by", ", ".join(case.keys)]
     return args + (["--where", case.where] if case.where else [])
@@ -304,10 +304,10 @@ def close(left: Any, right: Any) -> bool:
 
 def check(case: Case, binary: str, folder: Path) -> str | None:
     """What differs."""
-    data = write_files(random.Random(case.seed), case.table, folder / "data", case.files)
+    source = input_args(random.Random(case.seed), case.table, folder / "data", case.files)
     expected, types = expected_rows(case)
     by_key = {tuple(row[: len(case.keys)]): row for row in expected}
-    args = our_arguments(case, data)
+    args = our_arguments(case, source)
     for number, way in enumerate(case.ways):
         table = run_dframe(binary, args, way, folder / f"{number}.parquet")
         shown = f"dframe {' '.join(args[2:])} {' '.join(way)} ({case.table.num_rows} rows)"

@@ -26,6 +26,7 @@ import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 
+import harness  # noqa: E402
 from run import default_binary  # noqa: E402
 
 try:
@@ -93,6 +94,7 @@ class Case:
     by: bool
     where: bool
     ways: list[list[str]]
+    seed: str
 
     @property
     def zone(self) -> str | None:
@@ -127,7 +129,8 @@ def random_case(seed: int, index: int) -> Case:
     label = rng.choice(["left", "left", "right"])
     files = rng.choice([1, 1, 2, 5])
     return Case(
-        table, files, every, period, offset, closed, label, rng.random() < 0.6, rng.random() < 0.2, random_ways(rng)
+        table, files, every, period, offset, closed, label, rng.random() < 0.6, rng.random() < 0.2, random_ways(rng),
+        f"{seed} {index}",
     )
 
 
@@ -217,9 +220,9 @@ AGGREGATES = (
 COLUMNS = ["n", "s", "low", "high", "mean", "first", "last"]
 
 
-def of_dframe(case: Case, way: list[str], binary: str, files: list[Path], output: Path) -> list[tuple]:
+def of_dframe(case: Case, way: list[str], binary: str, source: list[str], output: Path) -> list[tuple]:
     """The rows of the command."""
-    args = [binary, "resample", *map(str, files), "--time=ts", f"--every={case.every.text}", f"--agg={AGGREGATES}"]
+    args = [binary, "resample", *source, "--time=ts", f"--every={case.every.text}", f"--agg={AGGREGATES}"]
     args += [f"--period={case.period.text}", f"--offset={case.offset.text}", f"--closed={case.closed}"]
     args += [f"--label={case.label}", *(["--by=k"] if case.by else []), *(["--where=row % 3 <> 1"] if case.where else [])]
     run = subprocess.run([*args, *way, "-q", "-o", str(output)], capture_output=True, timeout=120, check=False)
@@ -326,15 +329,10 @@ def difference(expected: list[tuple], found: list[tuple]) -> str | None:
 
 def check(case: Case, binary: str, connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[str, str | None]:
     """What it was compared with, and the difference, if there is one."""
-    folder.mkdir(parents=True)
-    files = []
-    for index in range(case.files):
-        start, end = (case.table.num_rows * n // case.files for n in (index, index + 1))
-        files.append(folder / f"{index}.parquet")
-        pq.write_table(case.table.slice(start, end - start), files[-1], row_group_size=700)
+    source = harness.input_args(random.Random(case.seed), case.table, folder / "in", case.files)
     expected = of_duckdb(case, connection)
     for way in case.ways:
-        problem = difference(expected, of_dframe(case, way, binary, files, folder / "out.parquet"))
+        problem = difference(expected, of_dframe(case, way, binary, source, folder / "out.parquet"))
         if problem:
             return "duckdb", f"{case.describe()} {way}\n{problem}"
     others = of_polars(case)

@@ -42,7 +42,7 @@ class Case:
     """A command, and the query that has the same answer."""
 
     command: list[str]
-    write: Callable[[Path], list[Path]]
+    write: Callable[[Path], list[str]]
     tables: dict[str, pa.Table]
     sql: str
     ordered: bool
@@ -206,11 +206,11 @@ def concat(rng: random.Random) -> Case:
     union = " UNION ALL BY NAME ".join(selects)
     sql = f"SELECT {columns} FROM ({union}) {f'WHERE {where}' if where else ''} ORDER BY row {cut}"
 
-    def write(folder: Path) -> list[Path]:
+    def write(folder: Path) -> list[str]:
         folder.mkdir(parents=True)
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", row_group_size=rng.choice([50, 700, 100_000]))
-        return [folder]
+        return [str(folder)]
 
     return Case(command, write, tables, sql, True, None, rng)
 
@@ -223,9 +223,9 @@ def random_limit(rng: random.Random) -> tuple[list[str], str]:
     return [f"--limit={limit}"], f"LIMIT {limit}"
 
 
-def one_folder(rng: random.Random, table: pa.Table) -> Callable[[Path], list[Path]]:
+def one_folder(rng: random.Random, table: pa.Table) -> Callable[[Path], list[str]]:
     """Writes the table as one file or some."""
-    return lambda folder: [harness.write_files(rng, table, folder, rng.choice([1, 1, 3, 11]))]
+    return lambda folder: harness.input_args(rng, table, folder, rng.choice([1, 1, 3, 11]))
 
 
 def plain(table: pa.Table, name: str) -> str:
@@ -305,9 +305,9 @@ def check(case: Case, binary: str, folder: Path) -> str | None:
     """The difference, if there is one."""
     wanted = normal(connected(case.tables).sql(case.sql).to_arrow_table())
     command, *flags = case.command
-    paths = case.write(folder / "in")
+    source = case.write(folder / "in")
     for way in (harness.random_way(case.rng) for _ in range(2)):
-        found = normal(harness.run_dframe(binary, [command, *map(str, paths), *flags], way, folder / "out.parquet"))
+        found = normal(harness.run_dframe(binary, [command, *source, *flags], way, folder / "out.parquet"))
         names = case.names or wanted.column_names
         if found.column_names != names:
             return f"{case.describe()} {way}\ncolumns {found.column_names}, not {names}"

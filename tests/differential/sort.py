@@ -128,11 +128,11 @@ def random_value(rng: random.Random, name: str, kinds: int) -> Any:
 
 def check(case: Case, binary: str, place: Path) -> str | None:
     """What differs, if anything."""
-    folder = harness.write_files(case.rng, case.table, place / "table", case.files)
+    source = harness.input_args(case.rng, case.table, place / "table", case.files)
     cut = [] if case.limit is None else ["--limit", str(case.limit)]
     cut += ["--offset", str(case.offset)] if case.offset else []
     columns = ", ".join(case.table.column_names)
-    args = ["select", str(folder), "--columns", columns, "--sort", ", ".join(case.keys), *cut]
+    args = ["select", *source, "--columns", columns, "--sort", ", ".join(case.keys), *cut]
     way = harness.random_way(case.rng)
     found = harness.rows_of(harness.run_dframe(binary, args, way, place / "out.parquet"))
     table = case.table

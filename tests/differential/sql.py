@@ -20,6 +20,7 @@ import duckdb  # noqa: E402
 import pyarrow as pa  # noqa: E402
 
 import harness  # noqa: E402
+import stored  # noqa: E402
 
 INTS, TEXTS = ["i", "j", "k"], ["s", "t"]
 
@@ -295,7 +296,7 @@ def qualified(relation: Relation) -> Relation:
 
 def check(case: Case, binary: str, folder: Path) -> str | None:
     """The difference, if there is one."""
-    paths = {name: str(harness.write_files(case.rng, table, folder / name, case.rng.choice([1, 2, 5]))) for name, table in case.tables.items()}
+    paths = {name: str(stored.write(case.rng, table, folder / name, case.rng.choice([1, 2, 5]), "parquet")) for name, table in case.tables.items()}
     connection = duckdb.connect(config={"threads": 1})
     globs = {name: f"{path}/*.parquet" for name, path in paths.items()}
     try:

@@ -177,8 +177,8 @@ def check(case: Case, binary: str, folder: Path) -> str | None:
     named = lambda calls: ", ".join(f"{call} as c{number}" for number, call in enumerate(calls))  # noqa: E731
     query = f"select row, {named(case.duck)} from input order by row"
     expected = harness.rows_of(connection.sql(query).to_arrow_table())
-    files = harness.write_files(case.rng, case.table, folder / "input", case.rng.choice([1, 2, 9]))
-    args = ["select", str(files), f"--columns=row, {named(case.ours)}"]
+    source = harness.input_args(case.rng, case.table, folder / "input", case.rng.choice([1, 2, 9]))
+    args = ["select", *source, f"--columns=row, {named(case.ours)}"]
     for way in (harness.random_way(case.rng) for _ in range(2)):
         found = sorted(harness.rows_of(harness.run_dframe(binary, args, way, folder / "out.parquet")))
         for wanted, got in zip(expected, found, strict=False):

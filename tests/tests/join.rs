@@ -15,7 +15,7 @@ use dframe::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use ways::{STARVED, fingerprint, layouts, nullable, sessions, write};
+use ways::{STARVED, fingerprint, layouts, nullable, sessions, write, write_without_dictionaries};
 
 const KINDS: [JoinKind; 6] = [
     JoinKind::Inner,
@@ -306,7 +306,8 @@ fn every_kind_gives_the_pairs_of_naive_code() {
     }
 }
 
-/// Sides of many rows, nine of ten with one key; wide ones do not fit where they were thought to.
+/// Sides of many rows, nine of ten with one key; wide ones do not fit where they were thought to. Of the two files, one
+/// is read as codes of a dictionary, the other as texts.
 fn many(path: &Path, seed: u64, rows: usize, width: usize) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let hot = width == 0;
@@ -321,7 +322,12 @@ fn many(path: &Path, seed: u64, rows: usize, width: usize) {
         ("k", Arc::new(Int64Array::from_iter_values(k))),
         ("text", Arc::new(StringArray::from_iter_values(text))),
     ];
-    write(path, &RecordBatch::try_from_iter(columns).unwrap(), 2_000);
+    let table = RecordBatch::try_from_iter(columns).unwrap();
+    let _ = std::fs::remove_dir_all(path);
+    std::fs::create_dir(path).unwrap();
+    let half = rows / 2;
+    write(&path.join("0.parquet"), &table.slice(0, half), 2_000);
+    write_without_dictionaries(&path.join("1.parquet"), &table.slice(half, rows - half), 2_000);
 }
 
 /// The counts and sums of a join of two files, and how the join was done.
@@ -350,7 +356,7 @@ fn totals(
 #[test]
 fn one_key_of_most_rows_is_joined_block_by_block() {
     let folder = tempfile::tempdir().unwrap();
-    let (left, right) = (folder.path().join("left.parquet"), folder.path().join("right.parquet"));
+    let (left, right) = (folder.path().join("left"), folder.path().join("right"));
     for kind in KINDS {
         // Where only keys are asked for there is less to hold, and there are no pairs to go through.
         let rows = if matches!(kind, JoinKind::Semi | JoinKind::Anti) { 60_000 } else { 12_000 };
@@ -370,7 +376,7 @@ fn one_key_of_most_rows_is_joined_block_by_block() {
 #[test]
 fn buckets_that_do_not_fit_are_cut_again() {
     let folder = tempfile::tempdir().unwrap();
-    let (left, right) = (folder.path().join("left.parquet"), folder.path().join("right.parquet"));
+    let (left, right) = (folder.path().join("left"), folder.path().join("right"));
     many(&left, 1, 60_000, 250);
     many(&right, 40, 55_000, 250);
     for kind in KINDS {
@@ -383,7 +389,7 @@ fn buckets_that_do_not_fit_are_cut_again() {
             let fits = matches!(kind, JoinKind::Semi | JoinKind::Anti);
             let cut = stats.operators.contains_key("cut of a join");
             assert!(cut || fits, "{kind:?}: {stats}");
-            assert!(stats.bytes_spilled > 0);
+            assert!(stats.bytes_spilled > 0 || fits);
         }
     }
 }

@@ -27,10 +27,20 @@ pub fn nullable<T>(
 
 /// A file of `rows`, so many in a row group.
 pub fn write(path: &Path, rows: &RecordBatch, row_group: usize) {
+    write_as(path, rows, row_group, true);
+}
+
+/// Writes rows as Parquet whose texts are not codes of dictionaries.
+pub fn write_without_dictionaries(path: &Path, rows: &RecordBatch, row_group: usize) {
+    write_as(path, rows, row_group, false);
+}
+
+fn write_as(path: &Path, rows: &RecordBatch, row_group: usize, dictionaries: bool) {
     let properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(row_group))
         .set_data_page_row_count_limit(500)
         .set_write_batch_size(100)
+        .set_dictionary_enabled(dictionaries)
         .build();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).unwrap();
