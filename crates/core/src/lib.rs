@@ -8,9 +8,11 @@ mod error;
 mod fetched;
 mod observe;
 pub mod size;
+mod workers;
 
 pub use budget::{Budget, Reclaim, Reservation};
 pub use cancel::CancelToken;
 pub use error::{Context, Error, ErrorKind, Result, Snippet};
 pub use fetched::Fetched;
 pub use observe::{Event, Observer, Silent};
+pub use workers::{Piece, Workers};

@@ -312,15 +312,17 @@ impl Session {
         engine.as_ref().map_or(0, |engine| engine.budget().reserved())
     }
 
-    /// Options for a sink whose memory counts towards this session's limit.
+    /// Options for a sink whose memory counts towards this session's limit, and whose work is done by its threads.
     ///
     /// # Errors
     /// The session's workers cannot be started.
     pub fn sink_options(&self) -> Result<SinkOptions> {
         let defaults = SinkOptions::default();
         let row_group_bytes = defaults.row_group_bytes.min(self.memory_limit() / SINK_SHARE);
-        let budget = Some(self.engine()?.budget().clone());
-        Ok(SinkOptions { row_group_bytes, budget, stores: self.stores.clone(), ..defaults })
+        let engine = self.engine()?;
+        let (budget, workers) = (Some(engine.budget().clone()), engine.workers());
+        let stores = self.stores.clone();
+        Ok(SinkOptions { row_group_bytes, budget, workers, stores, ..defaults })
     }
 
     pub(crate) fn optimizer(&self) -> &Optimizer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use dframe_core::{Budget, CancelToken, Observer, Result};
+use dframe_core::{Budget, CancelToken, Observer, Result, Workers};
 use dframe_plan::LogicalPlan;
 use dframe_runtime::tasks::{TaskGraph, TaskRun};
 use dframe_runtime::{
@@ -72,6 +72,11 @@ impl Engine {
     /// The memory limit and what is used of it.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// The threads that compute, for what is done with results.
+    pub fn workers(&self) -> Workers {
+        self.executor.workers()
     }
 
     /// Begins to run a plan.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dframe_core::{Error, Result};
+use dframe_core::{Error, Result, Workers};
 
 use crate::chunk::Chunk;
 use crate::task::{StageGraph, TaskContext};
@@ -16,6 +16,9 @@ pub trait Executor: Send + Sync {
 
     /// Begins to run a user's own tasks, with the same threads and memory.
     fn run_tasks(&self, graph: TaskGraph, context: TaskContext) -> Result<TaskRun>;
+
+    /// The threads that compute, for what is done with results: they run its pieces between those of tasks.
+    fn workers(&self) -> Workers;
 }
 
 /// The chunks of the last stage, in the order of its tasks, made about as fast as they are asked for.

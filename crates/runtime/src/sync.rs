@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dframe_core::{ErrorKind, Event, Result};
+use dframe_core::{ErrorKind, Event, Result, Workers};
 
 use crate::chunk::Chunk;
 use crate::chunk_table::ChunkTable;
@@ -34,6 +34,10 @@ impl Executor for SyncExecutor {
 
     fn run_tasks(&self, graph: TaskGraph, context: TaskContext) -> Result<TaskRun> {
         run_in_turn(graph, context)
+    }
+
+    fn workers(&self) -> Workers {
+        Workers::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use dframe_core::{CancelToken, Error, Result};
+use dframe_core::{CancelToken, Error, Result, Workers};
 
 use crate::activity::Activity;
 use crate::chunk::Chunk;
@@ -111,6 +111,15 @@ impl Executor for ThreadedExecutor {
             activity: self.activity.clone(),
         };
         tasks::start(graph, context, crew)
+    }
+
+    fn workers(&self) -> Workers {
+        let pool = self.pool.clone();
+        Workers::new(self.threads(), move |piece| match pool.current_thread_index() {
+            None => pool.spawn(piece),
+            // A worker that waits for a piece would wait for itself.
+            Some(_) => piece(),
+        })
     }
 }
 

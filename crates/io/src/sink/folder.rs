@@ -135,8 +135,14 @@ impl FolderSink {
             file.sink.write(&rows.slice(done, step))?;
             file.rows += step as u64;
             done += step;
-            self.step_rows = step_rows(&file, self.file_bytes);
-            let full = file.sink.bytes() >= self.file_bytes;
+            let full = match self.file_bytes {
+                u64::MAX => false,
+                file_bytes => {
+                    file.sink.settle()?;
+                    self.step_rows = step_rows(&file, file_bytes);
+                    file.sink.bytes() >= file_bytes
+                }
+            };
             self.open = Some(file);
             if full {
                 self.close()?;
@@ -153,7 +159,7 @@ impl FolderSink {
         self.part += 1;
         let place = |root: &Path| -> PathBuf { root.join(&self.folder).join(&name) };
         let (path, shown) = (place(self.pending.path()), place(self.pending.target()));
-        let output = Output::create(&path, shown, *packing, options.budget.as_ref())?;
+        let output = Output::create(&path, shown, *packing, options)?;
         let sink = create_file_sink(output, *format, schema.clone(), options)?;
         Ok(OpenFile { sink, rows: 0 })
     }

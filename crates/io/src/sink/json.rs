@@ -3,79 +3,56 @@
 //! NULL members are written as `null`, so that every object has every member. NaN and the infinities,
 //! for which JSON has no number, are `null` too.
 
+use std::io::Write;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
-use arrow::json::writer::{JsonArray, LineDelimited, Writer};
-use dframe_core::Result;
+use arrow::json::writer::{JsonFormat, LineDelimited};
 
-use super::output::Output;
+use super::rendered::{Render, TextFormat};
 use super::text::{TIMESTAMP, TIMESTAMP_ZONED};
-use super::{Sink, SinkReport};
 
-pub(super) struct JsonSink {
-    writer: JsonWriter,
-    rows: u64,
-    not_numbers: u64,
+/// One array.
+pub(super) fn array() -> TextFormat {
+    let render = Arc::new(JsonRows::Items);
+    TextFormat { begin: "[".to_string(), between: ",", end: "]\n", render }
 }
 
-enum JsonWriter {
-    Array(Writer<Output, JsonArray>),
-    Lines(Writer<Output, LineDelimited>),
+/// One object per line.
+pub(super) fn lines() -> TextFormat {
+    let render = Arc::new(JsonRows::Lines);
+    TextFormat { begin: String::new(), between: "", end: "", render }
 }
 
-impl JsonSink {
-    /// One array.
-    pub(super) fn array(output: Output) -> Self {
-        Self { writer: JsonWriter::Array(builder().build(output)), rows: 0, not_numbers: 0 }
+enum JsonRows {
+    Items,
+    Lines,
+}
+
+/// Objects with commas between.
+#[derive(Debug, Default)]
+struct Items;
+
+impl JsonFormat for Items {
+    fn start_row<W: Write>(&self, text: &mut W, is_first: bool) -> Result<(), ArrowError> {
+        Ok(text.write_all(if is_first { b"" } else { b"," })?)
     }
-
-    /// One object per line.
-    pub(super) fn lines(output: Output) -> Self {
-        Self { writer: JsonWriter::Lines(builder().build(output)), rows: 0, not_numbers: 0 }
-    }
 }
 
-fn builder() -> WriterBuilder {
-    WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .with_timestamp_format(TIMESTAMP.to_string())
-        .with_timestamp_tz_format(TIMESTAMP_ZONED.to_string())
-}
-
-impl Sink for JsonSink {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match &mut self.writer {
-            JsonWriter::Array(writer) => writer.write(batch)?,
-            JsonWriter::Lines(writer) => writer.write(batch)?,
+impl Render for JsonRows {
+    fn render(&self, rows: &RecordBatch, text: &mut Vec<u8>) -> dframe_core::Result<u64> {
+        let builder = WriterBuilder::new()
+            .with_explicit_nulls(true)
+            .with_timestamp_format(TIMESTAMP.to_string())
+            .with_timestamp_tz_format(TIMESTAMP_ZONED.to_string());
+        match self {
+            Self::Items => builder.build::<_, Items>(text).write(rows)?,
+            Self::Lines => builder.build::<_, LineDelimited>(text).write(rows)?,
         }
-        self.rows += batch.num_rows() as u64;
-        self.not_numbers += batch.columns().iter().map(not_numbers).sum::<u64>();
-        Ok(())
-    }
-
-    fn bytes(&self) -> u64 {
-        match &self.writer {
-            JsonWriter::Array(writer) => writer.get_ref().bytes(),
-            JsonWriter::Lines(writer) => writer.get_ref().bytes(),
-        }
-    }
-
-    fn finish(self: Box<Self>) -> Result<SinkReport> {
-        let output = match self.writer {
-            JsonWriter::Array(mut writer) => {
-                writer.finish()?;
-                let mut output = writer.into_inner();
-                output.put(b"\n")?;
-                output
-            }
-            JsonWriter::Lines(mut writer) => {
-                writer.finish()?;
-                writer.into_inner()
-            }
-        };
-        let not_numbers = self.not_numbers;
-        Ok(SinkReport { not_numbers, ..output.finish(self.rows)? })
+        Ok(rows.columns().iter().map(not_numbers).sum())
     }
 }
 

@@ -6,18 +6,21 @@
 //!   batches --> FolderSink --> a Sink per file, in a temporary folder renamed at the end
 //! ```
 //!
-//! A sink holds a bounded amount: the text formats nothing, the table its 40 rows, Parquet a row group.
+//! A sink holds a bounded amount: the text formats what workers render and compress, the table its 40 rows, Parquet a row
+//! group.
 
 mod avro;
 mod beside;
 mod binary;
 mod folder;
 mod folder_name;
+mod in_order;
 mod json;
 mod object;
 mod output;
 mod packed;
 mod pending;
+mod rendered;
 mod separated;
 mod sqlite;
 mod table;
@@ -29,7 +32,7 @@ use std::str::FromStr;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use dframe_core::{Budget, Error, Result};
+use dframe_core::{Budget, Error, Result, Workers};
 
 use crate::object::Stores;
 pub use beside::WholeFile;
@@ -37,6 +40,7 @@ pub use folder::FolderOptions;
 use folder::FolderSink;
 use output::Output;
 use packed::Packing;
+use rendered::TextSink;
 pub use table::TableOptions;
 pub use text::type_name;
 
@@ -44,6 +48,11 @@ pub use text::type_name;
 pub trait Sink: Send {
     /// Writes the rows of a batch. Columns may be dictionaries of the sink's types.
     fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Writes what has come and is still in work, so that [`Sink::bytes`] counts it.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// The bytes written so far, and about those that are still held; 0 where nobody counts.
     fn bytes(&self) -> u64 {
@@ -229,6 +238,8 @@ pub struct SinkOptions {
     /// The memory limit that a Parquet row group in the making counts towards; one that the limit
     /// refuses is written early.
     pub budget: Option<Budget>,
+    /// Who renders and compresses text.
+    pub workers: Workers,
     /// Where objects are.
     pub stores: Stores,
     /// The table of an SQLite database; called as the file is by default.
@@ -243,6 +254,7 @@ impl Default for SinkOptions {
             row_group_bytes: 32 << 20,
             row_group_rows: 1 << 20,
             budget: None,
+            workers: Workers::default(),
             stores: Stores::default(),
             table_name: None,
         }
@@ -275,7 +287,7 @@ pub fn create_sink(
                 _ => None,
             };
             let packing = Packing::choose(format, path, options.compression)?;
-            let output = Output::open(target, packing, options.budget.as_ref())?;
+            let output = Output::open(target, packing, options)?;
             create_file_sink(output, format, schema, options)
         }
     }
@@ -287,15 +299,14 @@ fn create_file_sink(
     schema: SchemaRef,
     options: &SinkOptions,
 ) -> Result<Box<dyn Sink>> {
+    let text = |output, format| TextSink::new(output, format, options).map(Box::new);
     Ok(match format {
         Format::Table => Box::new(table::TableSink::new(output, schema, options.table.clone())),
-        Format::Csv => Box::new(separated::SeparatedSink::new(output, schema, separated::CSV)?),
-        Format::Tsv => Box::new(separated::SeparatedSink::new(output, schema, separated::TSV)?),
-        Format::Markdown => {
-            Box::new(separated::SeparatedSink::new(output, schema, separated::MARKDOWN)?)
-        }
-        Format::Json => Box::new(json::JsonSink::array(output)),
-        Format::Ndjson => Box::new(json::JsonSink::lines(output)),
+        Format::Csv => text(output, separated::CSV.format(&schema))?,
+        Format::Tsv => text(output, separated::TSV.format(&schema))?,
+        Format::Markdown => text(output, separated::MARKDOWN.format(&schema))?,
+        Format::Json => text(output, json::array())?,
+        Format::Ndjson => text(output, json::lines())?,
         Format::Parquet => Box::new(binary::ParquetSink::new(output, schema, options)?),
         Format::Arrow => Box::new(binary::ArrowSink::file(output, schema, options)?),
         Format::ArrowStream => Box::new(binary::ArrowSink::stream(output, schema, options)?),

@@ -37,7 +37,7 @@ pub(super) fn create(
     let budget = options.budget.clone().unwrap_or_else(Budget::unlimited);
     let writer = Arc::new(Mutex::new(ObjectWriter::begin(&options.stores, &url, budget)?));
     let stream = Target::Stdout(Box::new(Shared(writer.clone())));
-    let output = Output::open(stream, packing, options.budget.as_ref())?;
+    let output = Output::open(stream, packing, options)?;
     let sink = create_file_sink(output, format, schema.clone(), options)?;
     Ok(Some(Box::new(ObjectSink { sink, writer: Shared(writer) })))
 }
@@ -60,6 +60,10 @@ struct ObjectSink {
 impl Sink for ObjectSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         self.sink.write(batch).map_err(|error| self.writer.told(error))
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.sink.settle().map_err(|error| self.writer.told(error))
     }
 
     fn bytes(&self) -> u64 {

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use dframe_core::{Budget, Error, Result};
+use dframe_core::{Error, Result};
 use tempfile::TempPath;
 
 use super::beside::{self, Beside};
 use super::packed::{Packed, Packing};
-use super::{SinkReport, Target};
+use super::{SinkOptions, SinkReport, Target};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -29,9 +29,9 @@ struct Pending {
 }
 
 impl Output {
-    /// What is written is compressed as `packing` says; what that takes counts towards the memory limit.
-    pub(super) fn open(target: Target, packing: Packing, budget: Option<&Budget>) -> Result<Self> {
-        let to = |writer, pending, target| Self::to(writer, (packing, budget), pending, target);
+    /// What is written is compressed as `packing` says, by the workers and within the memory limit of the options.
+    pub(super) fn open(target: Target, packing: Packing, options: &SinkOptions) -> Result<Self> {
+        let to = |writer, pending, target| Self::to(writer, (packing, options), pending, target);
         match target {
             Target::Stdout(stream) => to(stream, None, None),
             Target::File(path) if beside::is_special(&path) => {
@@ -54,21 +54,26 @@ impl Output {
         path: &Path,
         shown: PathBuf,
         packing: Packing,
-        budget: Option<&Budget>,
+        options: &SinkOptions,
     ) -> Result<Self> {
         let file = File::create_new(path).map_err(|error| failed(error, &shown))?;
-        Self::to(Box::new(file), (packing, budget), None, Some(shown))
+        Self::to(Box::new(file), (packing, options), None, Some(shown))
     }
 
     fn to(
         writer: Box<dyn Write + Send>,
-        (packing, budget): (Packing, Option<&Budget>),
+        (packing, options): (Packing, &SinkOptions),
         pending: Option<Pending>,
         target: Option<PathBuf>,
     ) -> Result<Self> {
-        let packed = Packed::new(writer, packing, budget)
-            .map_err(|error| Error::io("cannot compress", error))?;
+        let packed = Packed::new(writer, packing, options);
         Ok(Self { writer: BufWriter::with_capacity(BUFFER_BYTES, packed), pending, target })
+    }
+
+    /// Compresses what is in work, so that its bytes are known.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let settled = self.writer.flush();
+        settled.map_err(|error| named(error, self.target.as_deref()))
     }
 
     /// The bytes so far; about those, where they are compressed.

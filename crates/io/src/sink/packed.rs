@@ -1,13 +1,17 @@
-//! Text that is compressed while it is written: as a stream, never as a whole.
+//! Text that is compressed while it is written: block by block, never as a whole.
 //!
 //! ```text
-//!   text --> Packed (gzip, bzip2, xz, zstd, or nothing) --> buffer --> bytes counted --> file
+//!   text --cut--> blocks --workers: gzip, bzip2, xz, zstd--> members, in order --> bytes counted --> file
 //! ```
+//!
+//! A file is members one after the other, as all four formats have it: RFC 1952, 2.2; RFC 8878, 3.1; "The .xz file
+//! format", 2; and what `bzip2` has always read. Blocks end at the same bytes of the text whoever compresses them, so
+//! that a file is the same for any number of workers.
 //!
 //! It is what `text/packing.rs` reads. It does not know what the text is. Formats of columns are compressed inside,
 //! by their own writers.
 
-use std::io::{BufWriter, Result as IoResult, Write};
+use std::io::{Result as IoResult, Write};
 use std::path::Path;
 
 use bzip2::write::BzEncoder;
@@ -15,16 +19,17 @@ use dframe_core::{Budget, Error, Reservation, Result};
 use flate2::write::GzEncoder;
 use lzma_rust2::{XzOptions, XzWriter};
 
-use super::{Compression, Format};
+use super::in_order::InOrder;
+use super::{Compression, Format, SinkOptions};
 
-/// Bytes that are written at once.
-const BUFFER_BYTES: usize = 64 << 10;
 /// How much larger text is than its compressed form, for bytes that an encoder still holds.
 const USUAL_RATIO: u64 = 4;
 /// What encoders hold: of gzip, bzip2 with its largest blocks, and zstd at its usual level.
 const GZIP_BYTES: usize = 512 << 10;
 const BZIP2_BYTES: usize = 8 << 20;
 const ZSTD_BYTES: usize = 6 << 20;
+/// The text of a block of xz at most: with the usual 8 MiB, two workers would take 200 MiB.
+const XZ_BLOCK_BYTES: u32 = 4 << 20;
 /// The levels of xz: the usual one, and those that take less memory, in which it is larger.
 const XZ_LEVELS: [u32; 4] = [6, 3, 1, 0];
 
@@ -113,132 +118,221 @@ fn compressed_inside(format: Format, path: Option<&Path>) -> Error {
 
 /// A writer of compressed bytes. What is not finished is not whole.
 pub(super) struct Packed {
-    encoder: Encoder,
-    /// Text that came since the encoder last handed bytes on, and the bytes that it had handed on by then.
-    held: u64,
-    handed_on: u64,
-    /// What the encoder holds, as claimed from the memory limit.
-    _claim: Option<Reservation>,
+    raw: Counted<Box<dyn Write + Send>>,
+    /// None for plain text, which is handed on as it comes.
+    packer: Option<Packer>,
 }
 
-type Raw = Counted<Box<dyn Write + Send>>;
+/// Text in blocks that workers compress.
+struct Packer {
+    codec: Codec,
+    /// The block that is not full yet.
+    text: Vec<u8>,
+    members: InOrder<IoResult<Member>>,
+    /// Whether there is a member: text of no bytes is one of its own.
+    is_begun: bool,
+    budget: Budget,
+    /// For the block that is compressed when no memory is left for others.
+    _held: Reservation,
+}
 
-enum Encoder {
-    Plain(Raw),
-    Gzip(GzEncoder<BufWriter<Raw>>),
-    Bzip2(BzEncoder<BufWriter<Raw>>),
-    Xz(Box<XzWriter<BufWriter<Raw>>>),
-    Zstd(zstd::Encoder<'static, BufWriter<Raw>>),
+/// A block, compressed.
+struct Member {
+    bytes: Vec<u8>,
+    _held: Option<Reservation>,
 }
 
 impl Packed {
+    /// Workers and memory are those of `options`.
     pub(super) fn new(
         writer: Box<dyn Write + Send>,
         packing: Packing,
-        budget: Option<&Budget>,
-    ) -> IoResult<Self> {
+        options: &SinkOptions,
+    ) -> Self {
         let raw = Counted { writer, bytes: 0 };
-        let buffered = |raw| BufWriter::with_capacity(BUFFER_BYTES, raw);
-        let mut claim = budget.map(Budget::reservation);
-        let mut claimed = |bytes: usize| {
-            claim.as_mut().is_none_or(|claim: &mut Reservation| claim.try_grow(bytes))
-        };
-        let encoder = match packing {
-            Packing::Plain => Encoder::Plain(raw),
-            Packing::Gzip => {
-                claimed(GZIP_BYTES);
-                Encoder::Gzip(GzEncoder::new(buffered(raw), flate2::Compression::default()))
-            }
-            Packing::Bzip2 => {
-                claimed(BZIP2_BYTES);
-                Encoder::Bzip2(BzEncoder::new(buffered(raw), bzip2::Compression::best()))
-            }
-            Packing::Zstd => {
-                claimed(ZSTD_BYTES);
-                let mut encoder = zstd::Encoder::new(buffered(raw), 0)?;
-                encoder.include_checksum(true)?;
-                Encoder::Zstd(encoder)
-            }
-            Packing::Xz => {
-                let fits = |level: &u32| claimed(xz_bytes(*level));
-                let level = XZ_LEVELS.into_iter().find(fits).unwrap_or(0);
-                Encoder::Xz(Box::new(XzWriter::new(buffered(raw), XzOptions::with_preset(level))?))
-            }
-        };
-        Ok(Self { encoder, held: 0, handed_on: 0, _claim: claim })
+        let budget = options.budget.clone().unwrap_or_else(Budget::unlimited);
+        let mut held = budget.reservation();
+        let packer = Codec::choose(packing, &mut held).map(|codec| Packer {
+            codec,
+            text: Vec::new(),
+            members: InOrder::new(options.workers.clone()),
+            is_begun: false,
+            budget,
+            _held: held,
+        });
+        Self { raw, packer }
     }
 
-    /// The bytes handed on, and about those that will come of what is still held, here and as text of `text_bytes`
-    /// on its way.
+    /// The bytes handed on, and about those that will come of the block that is not full, and of text of
+    /// `text_bytes` on its way.
     pub(super) fn bytes_with(&self, text_bytes: usize) -> u64 {
-        let (handed_on, text_bytes) = (self.encoder.bytes(), text_bytes as u64);
-        match self.encoder {
-            Encoder::Plain(_) => handed_on + text_bytes,
-            _ => handed_on + (self.held + text_bytes) / USUAL_RATIO,
+        match &self.packer {
+            None => self.raw.bytes + text_bytes as u64,
+            Some(packer) => self.raw.bytes + (packer.text.len() + text_bytes) as u64 / USUAL_RATIO,
         }
     }
 
     /// Ends the compressed text, and says how many bytes it is.
-    pub(super) fn finish(self) -> IoResult<u64> {
-        let buffered = match self.encoder {
-            Encoder::Plain(mut raw) => {
-                raw.flush()?;
-                return Ok(raw.bytes);
+    pub(super) fn finish(mut self) -> IoResult<u64> {
+        if let Some(packer) = &mut self.packer {
+            if !packer.text.is_empty() || !packer.is_begun {
+                packer.start(&mut self.raw)?;
             }
-            Encoder::Gzip(encoder) => encoder.finish()?,
-            Encoder::Bzip2(encoder) => encoder.finish()?,
-            Encoder::Xz(encoder) => encoder.finish()?,
-            Encoder::Zstd(encoder) => encoder.finish()?,
-        };
-        let mut raw = buffered.into_inner().map_err(|error| error.into_error())?;
-        raw.flush()?;
-        Ok(raw.bytes)
+            packer.hand_on(&mut self.raw)?;
+        }
+        self.raw.flush()?;
+        Ok(self.raw.bytes)
     }
 }
 
 impl Write for Packed {
     fn write(&mut self, text: &[u8]) -> IoResult<usize> {
-        let count = self.encoder.writer().write(text)?;
-        let handed_on = self.encoder.bytes();
-        match &self.encoder {
-            Encoder::Plain(_) => {}
-            _ if handed_on > self.handed_on => (self.handed_on, self.held) = (handed_on, 0),
-            _ => self.held += count as u64,
+        match &mut self.packer {
+            None => self.raw.write(text),
+            Some(packer) => packer.take(text, &mut self.raw),
+        }
+    }
+
+    /// Hands on all full blocks. One that is not full stays, so that blocks are always the same.
+    fn flush(&mut self) -> IoResult<()> {
+        if let Some(packer) = &mut self.packer {
+            packer.hand_on(&mut self.raw)?;
+        }
+        self.raw.flush()
+    }
+}
+
+impl Packer {
+    /// Takes text until the block is full.
+    fn take(&mut self, text: &[u8], raw: &mut impl Write) -> IoResult<usize> {
+        let count = text.len().min(self.codec.block_bytes() - self.text.len());
+        self.text.extend_from_slice(&text[..count]);
+        if self.text.len() == self.codec.block_bytes() {
+            self.start(raw)?;
         }
         Ok(count)
     }
 
-    fn flush(&mut self) -> IoResult<()> {
-        self.encoder.writer().flush()
+    /// Has the block compressed. The first one in work always goes, others only if there is memory for them.
+    fn start(&mut self, raw: &mut impl Write) -> IoResult<()> {
+        let codec = self.codec;
+        let text = std::mem::take(&mut self.text);
+        let mut held = None;
+        while !self.members.is_empty() {
+            let mut claim = self.budget.reservation();
+            if !self.members.is_full() && claim.try_grow(codec.bytes()) {
+                held = Some(claim);
+                break;
+            }
+            self.put_oldest(raw)?;
+        }
+        self.is_begun = true;
+        self.members.start(move || Ok(Member { bytes: codec.member(&text)?, _held: held }));
+        while let Some(member) = self.members.take_done() {
+            raw.write_all(&member?.bytes)?;
+        }
+        Ok(())
     }
-}
 
-impl Encoder {
-    fn writer(&mut self) -> &mut dyn Write {
-        match self {
-            Self::Plain(raw) => raw,
-            Self::Gzip(encoder) => encoder,
-            Self::Bzip2(encoder) => encoder,
-            Self::Xz(encoder) => encoder,
-            Self::Zstd(encoder) => encoder,
+    fn put_oldest(&mut self, raw: &mut impl Write) -> IoResult<()> {
+        match self.members.take() {
+            Some(member) => raw.write_all(&member?.bytes),
+            None => Ok(()),
         }
     }
 
-    fn bytes(&self) -> u64 {
-        let buffered = match self {
-            Self::Plain(raw) => return raw.bytes,
-            Self::Gzip(encoder) => encoder.get_ref(),
-            Self::Bzip2(encoder) => encoder.get_ref(),
-            Self::Xz(encoder) => encoder.inner(),
-            Self::Zstd(encoder) => encoder.get_ref(),
-        };
-        buffered.get_ref().bytes + buffered.buffer().len() as u64
+    fn hand_on(&mut self, raw: &mut impl Write) -> IoResult<()> {
+        while !self.members.is_empty() {
+            self.put_oldest(raw)?;
+        }
+        Ok(())
     }
 }
 
-/// What an encoder of xz holds.
-fn xz_bytes(level: u32) -> usize {
-    (XzOptions::with_preset(level).lzma_options.get_memory_usage() as usize) << 10
+/// How a block is compressed.
+#[derive(Clone, Copy, Debug)]
+enum Codec {
+    Gzip,
+    Bzip2,
+    Xz { level: u32 },
+    Zstd,
+}
+
+impl Codec {
+    /// `held` claims what one block takes; what is refused makes xz larger, and the others uncounted.
+    fn choose(packing: Packing, held: &mut Reservation) -> Option<Self> {
+        let codec = match packing {
+            Packing::Plain => return None,
+            Packing::Gzip => Self::Gzip,
+            Packing::Bzip2 => Self::Bzip2,
+            Packing::Zstd => Self::Zstd,
+            Packing::Xz => {
+                let levels = XZ_LEVELS.map(|level| Self::Xz { level });
+                let fits = |codec: &Self| held.try_grow(codec.bytes());
+                return levels.into_iter().find(fits).or(Some(Self::Xz { level: 0 }));
+            }
+        };
+        held.try_grow(codec.bytes());
+        Some(codec)
+    }
+
+    /// The text of a block: as much as it takes for blocks to be about as small as one would be.
+    fn block_bytes(self) -> usize {
+        match self {
+            Self::Gzip => 1 << 20,
+            // One block of the format: what it is sorted in, less what runs of a letter may add.
+            Self::Bzip2 => 899_000,
+            Self::Zstd => 2 << 20,
+            Self::Xz { level } => self.xz_options(level).lzma_options.dict_size as usize,
+        }
+    }
+
+    /// What a block takes: the encoder, the text, and what comes out.
+    fn bytes(self) -> usize {
+        let encoder = match self {
+            Self::Gzip => GZIP_BYTES,
+            Self::Bzip2 => BZIP2_BYTES,
+            Self::Zstd => ZSTD_BYTES,
+            Self::Xz { level } => {
+                (self.xz_options(level).lzma_options.get_memory_usage() as usize) << 10
+            }
+        };
+        encoder + self.block_bytes() + self.block_bytes() / USUAL_RATIO as usize
+    }
+
+    fn xz_options(self, level: u32) -> XzOptions {
+        let mut options = XzOptions::with_preset(level);
+        let window = &mut options.lzma_options.dict_size;
+        *window = (*window).min(XZ_BLOCK_BYTES);
+        options
+    }
+
+    /// A block, compressed: a stream of the format, which may follow others.
+    fn member(self, text: &[u8]) -> IoResult<Vec<u8>> {
+        let into = Vec::with_capacity(text.len() / USUAL_RATIO as usize);
+        match self {
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(into, flate2::Compression::default());
+                encoder.write_all(text)?;
+                encoder.finish()
+            }
+            Self::Bzip2 => {
+                let mut encoder = BzEncoder::new(into, bzip2::Compression::best());
+                encoder.write_all(text)?;
+                encoder.finish()
+            }
+            Self::Zstd => {
+                let mut compressor = zstd::bulk::Compressor::new(0)?;
+                compressor.include_checksum(true)?;
+                compressor.compress(text)
+            }
+            Self::Xz { level } => {
+                let mut encoder = XzWriter::new(into, self.xz_options(level))?;
+                encoder.write_all(text)?;
+                encoder.finish()
+            }
+        }
+    }
 }
 
 /// A writer that counts.
@@ -264,6 +358,8 @@ mod tests {
     use std::fs::File;
     use std::io::Read;
 
+    use dframe_core::Workers;
+
     use super::*;
     use crate::text::Packing as Reading;
 
@@ -271,23 +367,38 @@ mod tests {
         [Packing::Plain, Packing::Gzip, Packing::Bzip2, Packing::Xz, Packing::Zstd];
 
     fn text() -> String {
-        (0..200_000).map(|row| format!("{row},{}\n", row * 7919 % 1013)).collect()
+        (0..500_000).map(|row| format!("{row},{}\n", row * 7919 % 1013)).collect()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "threads of a test")]
+    fn workers() -> Workers {
+        Workers::new(2, |piece| drop(std::thread::spawn(piece)))
+    }
+
+    fn options(workers: Workers, budget: Option<Budget>) -> SinkOptions {
+        SinkOptions { workers, budget, ..SinkOptions::default() }
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
-        let text = text();
-        for packing in ALL {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            let target = Box::new(file.reopen().unwrap());
-            let mut packed = Packed::new(target, packing, None).unwrap();
-            packed.write_all(text.as_bytes()).unwrap();
-            let bytes = packed.finish().unwrap();
-            assert_eq!(file.path().metadata().unwrap().len(), bytes, "{packing:?}");
-            let head = std::fs::read(file.path()).unwrap();
-            let reading = Reading::of(&head);
+    fn what_is_written_is_read_again_and_the_same_for_any_workers() {
+        for (packing, text) in ALL.into_iter().flat_map(|p| [(p, text()), (p, String::new())]) {
+            let files = [Workers::default(), workers()].map(|workers| {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                let target = Box::new(file.reopen().unwrap());
+                let budget = Budget::new(200 << 20);
+                let options = options(workers, Some(budget.clone()));
+                let mut packed = Packed::new(target, packing, &options);
+                text.as_bytes().chunks(70_001).for_each(|part| packed.write_all(part).unwrap());
+                let bytes = packed.finish().unwrap();
+                assert_eq!(file.path().metadata().unwrap().len(), bytes, "{packing:?}");
+                assert_eq!(budget.reserved(), 0);
+                file
+            });
+            let [whole, parallel] = files.each_ref().map(|file| std::fs::read(file).unwrap());
+            assert!(whole == parallel, "{packing:?}");
             let mut read = String::new();
-            let packed = File::open(file.path()).unwrap();
+            let packed = File::open(files[0].path()).unwrap();
+            let reading = Reading::of(&whole);
             reading.unpacked(packed).unwrap().read_to_string(&mut read).unwrap();
             assert!(read == text, "{packing:?}");
         }
@@ -296,12 +407,13 @@ mod tests {
     #[test]
     fn little_memory_makes_xz_larger_and_no_other() {
         let limit = Budget::new(8 << 20);
-        let written = |budget: Option<&Budget>| {
-            let mut packed = Packed::new(Box::new(std::io::sink()), Packing::Xz, budget).unwrap();
+        let written = |budget: Option<Budget>| {
+            let options = options(Workers::default(), budget);
+            let mut packed = Packed::new(Box::new(std::io::sink()), Packing::Xz, &options);
             packed.write_all(text().as_bytes()).unwrap();
             packed.finish().unwrap()
         };
-        assert!(written(Some(&limit)) > written(None));
+        assert!(written(Some(limit.clone())) > written(None));
         assert_eq!(limit.reserved(), 0);
     }
 

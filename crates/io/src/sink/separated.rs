@@ -3,13 +3,14 @@
 //! CSV follows RFC 4180 with one addition that keeps what a table holds: NULL is an empty field, the
 //! empty text is `""`.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema};
 use dframe_core::Result;
 
-use super::output::Output;
+use super::rendered::{Render, TextFormat};
 use super::text::{Column, json_options};
-use super::{Sink, SinkReport};
 
 /// What tells the formats apart.
 #[derive(Clone, Copy)]
@@ -30,76 +31,69 @@ pub(super) const TSV: Dialect =
 pub(super) const MARKDOWN: Dialect =
     Dialect { begin: "| ", between: " | ", end: " |\n", escape: escape_markdown, ruled: true };
 
-pub(super) struct SeparatedSink {
-    output: Output,
-    schema: SchemaRef,
-    dialect: Dialect,
-    rows: u64,
-    line: String,
-}
-
-impl SeparatedSink {
-    pub(super) fn new(output: Output, schema: SchemaRef, dialect: Dialect) -> Result<Self> {
-        let mut sink = Self { output, schema, dialect, rows: 0, line: String::new() };
-        sink.write_header()?;
-        Ok(sink)
+impl Dialect {
+    /// The format for rows of `schema`.
+    pub(super) fn format(self, schema: &Schema) -> TextFormat {
+        TextFormat { begin: self.header(schema), between: "", end: "", render: Arc::new(self) }
     }
 
-    fn write_header(&mut self) -> Result<()> {
-        let schema = self.schema.clone();
-        let mut line = String::from(self.dialect.begin);
+    fn header(self, schema: &Schema) -> String {
+        let mut line = String::from(self.begin);
         for (index, field) in schema.fields().iter().enumerate() {
             if index > 0 {
-                line.push_str(self.dialect.between);
+                line.push_str(self.between);
             }
-            (self.dialect.escape)(field.name(), &mut line);
+            (self.escape)(field.name(), &mut line);
         }
-        line.push_str(self.dialect.end);
-        if self.dialect.ruled {
-            let rule = |field: &arrow::datatypes::FieldRef| match is_number(field.data_type()) {
+        line.push_str(self.end);
+        if self.ruled {
+            let rule = |field: &FieldRef| match is_number(field.data_type()) {
                 true => "---:",
                 false => "---",
             };
             let rules: Vec<&str> = schema.fields().iter().map(rule).collect();
             line.push_str(&format!("| {} |\n", rules.join(" | ")));
         }
-        self.output.put(line.as_bytes())
+        line
     }
 }
 
-impl Sink for SeparatedSink {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+impl Render for Dialect {
+    fn render(&self, rows: &RecordBatch, text: &mut Vec<u8>) -> Result<u64> {
         let json = json_options();
-        let schema = batch.schema();
-        let mut columns = Column::of_batch(batch, schema.fields(), &json)?;
-        let Dialect { begin, between, end, escape, .. } = self.dialect;
-        let mut value = String::new();
-        for row in 0..batch.num_rows() {
-            self.line.clear();
-            self.line.push_str(begin);
-            for (index, column) in columns.iter_mut().enumerate() {
+        let schema = rows.schema();
+        let columns = Column::of_batch(rows, schema.fields(), &json)?;
+        let is_plain = rows.columns().iter().map(|column| is_plain(column.data_type()));
+        let mut columns: Vec<_> = columns.into_iter().zip(is_plain).collect();
+        let (mut lines, mut value) = (String::with_capacity(text.capacity()), String::new());
+        for row in 0..rows.num_rows() {
+            lines.push_str(self.begin);
+            for (index, (column, is_plain)) in columns.iter_mut().enumerate() {
                 if index > 0 {
-                    self.line.push_str(between);
+                    lines.push_str(self.between);
+                }
+                if *is_plain {
+                    column.append(row, &mut lines)?;
+                    continue;
                 }
                 value.clear();
                 if column.append(row, &mut value)? {
-                    escape(&value, &mut self.line);
+                    (self.escape)(&value, &mut lines);
                 }
             }
-            self.line.push_str(end);
-            self.output.put(self.line.as_bytes())?;
+            lines.push_str(self.end);
         }
-        self.rows += batch.num_rows() as u64;
-        Ok(())
+        match text.is_empty() {
+            true => *text = lines.into_bytes(),
+            false => text.extend_from_slice(lines.as_bytes()),
+        }
+        Ok(0)
     }
+}
 
-    fn bytes(&self) -> u64 {
-        self.output.bytes()
-    }
-
-    fn finish(self: Box<Self>) -> Result<SinkReport> {
-        self.output.finish(self.rows)
-    }
+/// Whether values of the type have nothing in them that one of the dialects escapes.
+fn is_plain(data_type: &DataType) -> bool {
+    data_type.is_numeric() || data_type.is_temporal() || *data_type == DataType::Boolean
 }
 
 /// Whether values of the type are aligned to the right.
