@@ -14,7 +14,7 @@ use arrow_avro::errors::AvroError;
 use arrow_avro::writer::{AvroWriter, WriterBuilder};
 use dframe_core::{Error, Result};
 
-use super::binary::conform;
+use super::conform::conform;
 use super::output::Output;
 use super::{Compression, Format, Sink, SinkOptions, SinkReport, not_inside};
 

@@ -7,18 +7,20 @@
 //! ```
 //!
 //! A sink holds a bounded amount: the text formats what workers render and compress, the table its 40 rows, Parquet a row
-//! group.
+//! group and the rows that workers encode.
 
 mod avro;
 mod beside;
-mod binary;
+mod conform;
 mod folder;
 mod folder_name;
 mod in_order;
+mod ipc;
 mod json;
 mod object;
 mod output;
 mod packed;
+mod parquet;
 mod pending;
 mod rendered;
 mod separated;
@@ -238,7 +240,7 @@ pub struct SinkOptions {
     /// The memory limit that a Parquet row group in the making counts towards; one that the limit
     /// refuses is written early.
     pub budget: Option<Budget>,
-    /// Who renders and compresses text.
+    /// Who renders and compresses text, and encodes the columns of Parquet.
     pub workers: Workers,
     /// Where objects are.
     pub stores: Stores,
@@ -307,9 +309,9 @@ fn create_file_sink(
         Format::Markdown => text(output, separated::MARKDOWN.format(&schema))?,
         Format::Json => text(output, json::array())?,
         Format::Ndjson => text(output, json::lines())?,
-        Format::Parquet => Box::new(binary::ParquetSink::new(output, schema, options)?),
-        Format::Arrow => Box::new(binary::ArrowSink::file(output, schema, options)?),
-        Format::ArrowStream => Box::new(binary::ArrowSink::stream(output, schema, options)?),
+        Format::Parquet => Box::new(parquet::ParquetSink::new(output, schema, options)?),
+        Format::Arrow => Box::new(ipc::ArrowSink::file(output, schema, options)?),
+        Format::ArrowStream => Box::new(ipc::ArrowSink::stream(output, schema, options)?),
         Format::Avro => Box::new(avro::AvroSink::new(output, schema, options)?),
         Format::Sqlite => {
             return Err(Error::unsupported("an SQLite database is one file of its own")
