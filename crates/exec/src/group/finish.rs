@@ -15,9 +15,10 @@ use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 
 use super::combine::is_uncut;
 use super::large::LargeGroups;
-use super::partial::{TAG_RAW, TAG_RESULTS, TAG_STATES, hold};
+use super::partial::{HANDED_ON_GROUPS_MIN, TAG_RAW, TAG_RESULTS, TAG_STATES, hold};
 use super::radix::{Radix, UNCUT};
 use super::scatter::scatter;
+use super::shared::SharedGroups;
 use super::spec::{Emit, GroupSpec};
 use super::state::GroupState;
 use crate::fold::keep;
@@ -29,13 +30,12 @@ const OUTPUT_ROWS: usize = 32 * 1024;
 /// Bytes of a batch of results that may be long lists, about.
 const OUTPUT_BYTES: usize = 1 << 20;
 
-/// The results of bucket `bucket` of a chunk that [`super::combine`] or one task made, in the order of the groups' first rows or
-/// of their hashes.
+/// The results of bucket `bucket` of a chunk that [`super::combine`] or one task made.
 pub(crate) fn finish_bucket(
     spec: &Arc<GroupSpec>,
     chunk: Chunk,
     bucket: u32,
-    by_hash: bool,
+    shared: Option<&SharedGroups>,
     context: &TaskContext,
 ) -> Result<Chunk> {
     let parts = chunk.into_parts();
@@ -45,9 +45,21 @@ pub(crate) fn finish_bucket(
         false => bucket,
     };
     let mut output = Vec::new();
-    let finish = Finish { spec, by_hash, context };
+    let by_hash_from = shared.map_or(usize::MAX, |shared| by_hash_from(shared, &parts, bucket));
+    let finish = Finish { spec, by_hash_from, context };
     finish.bucket(&parts, bucket, Radix::first(spec.buckets), &mut output)?;
     Ok(Chunk::new(output))
+}
+
+/// The number of groups from which they are put in the order of their hashes, as tasks may have raced for their first rows.
+/// It depends on the race as little as can be.
+fn by_hash_from(shared: &SharedGroups, parts: &[Arc<Part>], bucket: u32) -> usize {
+    let are_states = parts.iter().all(|part| part.tag() == TAG_STATES);
+    match bucket {
+        UNCUT => HANDED_ON_GROUPS_MIN,
+        _ if are_states || shared.is_raced() => 0,
+        _ => usize::MAX,
+    }
 }
 
 /// The results of all buckets of a chunk that one task made.
@@ -61,7 +73,7 @@ pub(crate) fn finish_all(
         return Ok(Chunk::new(parts));
     }
     let mut output = Vec::new();
-    let finish = Finish { spec, by_hash: false, context };
+    let finish = Finish { spec, by_hash_from: usize::MAX, context };
     let radix = Radix::first(spec.buckets);
     match parts.iter().all(is_uncut) {
         true => finish.bucket(&parts, UNCUT, radix, &mut output)?,
@@ -72,8 +84,8 @@ pub(crate) fn finish_all(
 
 struct Finish<'a> {
     spec: &'a Arc<GroupSpec>,
-    /// Whether groups are put in the order of their hashes, as they came in none.
-    by_hash: bool,
+    /// See [`by_hash_from`].
+    by_hash_from: usize,
     context: &'a TaskContext,
 }
 
@@ -112,7 +124,7 @@ impl Finish<'_> {
                 return self.buckets(&next.0, next.1, output);
             }
         }
-        output.extend(results(state, self.spec, self.by_hash, held, self.context)?);
+        output.extend(results(state, self.spec, self.by_hash_from, held, self.context)?);
         Ok(())
     }
 
@@ -195,15 +207,16 @@ impl Finish<'_> {
     }
 }
 
-/// What comes out of all groups of `state`, if there are any.
+/// What comes out of all groups of `state`, if there are any; so many or more in the order of their hashes, fewer in that of
+/// their first rows.
 pub(super) fn results(
     state: GroupState,
     spec: &GroupSpec,
-    by_hash: bool,
+    by_hash_from: usize,
     mut held: Reservation,
     context: &TaskContext,
 ) -> Result<Option<Arc<Part>>> {
-    let order = by_hash.then(|| state.order_by_hash());
+    let order = (state.len() >= by_hash_from).then(|| state.order_by_hash());
     let columns = state.into_output()?;
     let rows = match spec.gathers() {
         true => (OUTPUT_BYTES / (columns.bytes() / columns.len().max(1)).max(1)).max(1),

@@ -9,7 +9,7 @@
 //!                +--> rows by bucket -----> not aggregated at all, or folded into shared groups
 //! ```
 //!
-//! A table that is too large to be merged as it is goes to the next task, as long as there is one.
+//! A table of many groups goes to the next task, as long as there is one.
 //!
 //! States that are all values of their groups are always cut: no step of the tree reduce would make them
 //! smaller, so that there is none. A task that has all rows of its groups, and keeps them all, finishes them. Once a task has cut anything into buckets, all it hands over is cut. Aggregating first pays only
@@ -42,6 +42,9 @@ pub(crate) const TAG_RESULTS: u32 = 2;
 
 /// Groups below which a task hands its states over uncut.
 pub(crate) const UNCUT_GROUPS_MAX: usize = 32 * 1024;
+/// Groups from which a task hands its table on: fewer are made and merged in no time, and come out in the order of their first
+/// rows.
+pub(crate) const HANDED_ON_GROUPS_MIN: usize = 1024;
 /// Groups at which a task asks itself whether aggregating first pays.
 const SAMPLE_GROUPS: usize = 128 * 1024;
 /// The same after another task has found that it does not.
@@ -86,10 +89,6 @@ impl Table {
         Ok(Self { state, rows: 0, held: context.budget.reservation() })
     }
 
-    fn is_large(&self) -> bool {
-        self.state.len() > UNCUT_GROUPS_MAX
-    }
-
     /// The groups as one part, if there are any; cut if they are many, or have to be.
     fn into_part(
         mut self,
@@ -101,7 +100,7 @@ impl Table {
         if self.state.len() == 0 {
             return Ok(None);
         }
-        match cut || self.is_large() || spec.gathers() {
+        match cut || self.state.len() > UNCUT_GROUPS_MAX || spec.gathers() {
             true => cut_states(*self.state, radix, &mut self.held, context).map(Some),
             false => uncut_states(*self.state, &mut self.held, context).map(Some),
         }
@@ -112,7 +111,9 @@ impl Table {
 fn hand_on(shared: Option<&SharedGroups>, table: Table, context: &TaskContext) -> Option<Table> {
     let may_wait = table.held.bytes() <= context.budget.available();
     match shared {
-        Some(shared) if table.is_large() && may_wait => shared.tables.put(table),
+        Some(shared) if table.state.len() >= HANDED_ON_GROUPS_MIN && may_wait => {
+            shared.tables.put(table)
+        }
         _ => Some(table),
     }
 }
@@ -255,7 +256,7 @@ impl Fold for PartialAggregate {
             }
             Mode::Aggregate(table) if self.spec.divided && self.parts.is_empty() => {
                 let Table { state, held, .. } = table;
-                let results = results(*state, &self.spec, false, held, context)?;
+                let results = results(*state, &self.spec, usize::MAX, held, context)?;
                 return Ok(Chunk::new(results.into_iter().collect()));
             }
             Mode::Aggregate(table) => {

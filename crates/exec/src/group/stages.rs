@@ -66,11 +66,11 @@ impl BucketWork for FinishGroups {
     }
 
     fn run(&self, bucket: u32, inputs: Vec<Chunk>, context: &TaskContext) -> Result<Chunk> {
-        let raced = self.1.as_ref().is_some_and(|shared| shared.is_raced());
-        let shared = self.1.as_ref().map(|shared| shared.part(bucket, context)).transpose()?;
-        let shared = Chunk::new(shared.flatten().into_iter().collect());
-        let chunks: Vec<Chunk> = [shared].into_iter().chain(inputs).collect();
-        finish_bucket(&self.0, Chunk::concat(chunks), bucket, raced, context)
+        let shared = self.1.as_deref();
+        let part = shared.map(|shared| shared.part(bucket, context)).transpose()?.flatten();
+        let part = Chunk::new(part.into_iter().collect());
+        let chunks: Vec<Chunk> = [part].into_iter().chain(inputs).collect();
+        finish_bucket(&self.0, Chunk::concat(chunks), bucket, shared, context)
     }
 }
 
