@@ -9,6 +9,7 @@
 //! Everything runs on the calling thread, so that wall time is the time of one core. The unit is rows:
 //! the throughput column counts them. For whole queries on many rows see `benches/scale`.
 
+mod by_hand;
 mod data;
 mod expressions;
 mod groups;
