@@ -25,6 +25,8 @@ use crate::partitioning::{Partitioner, position};
 const PIECE_ROWS_MIN: u64 = 256 << 10;
 /// The rows of a piece at most, unless partitions are larger.
 const PIECE_ROWS_MAX: u64 = 1 << 20;
+/// The same where each piece is a partition of its own: what comes of its rows waits until they are all there.
+const OWN_PIECE_ROWS_MAX: u64 = PIECE_ROWS_MIN;
 /// One part in so many of the bytes of a unit is as much as a batch may take.
 const BATCH_SHARE: u64 = 4;
 /// The rows of a batch at least, however wide.
@@ -140,7 +142,10 @@ impl<'a> Split<'a> {
 
     /// The rows of a unit at most: fewer towards the end.
     fn unit_rows_max(&self) -> u64 {
-        let most = self.request.partition_rows.max(PIECE_ROWS_MAX);
+        let most = match self.request.partition_rows {
+            0..=1 => OWN_PIECE_ROWS_MAX,
+            rows => rows.max(PIECE_ROWS_MAX),
+        };
         (self.out.remaining() / 8).clamp(PIECE_ROWS_MIN, most)
     }
 }
