@@ -158,12 +158,14 @@ impl PartialAggregate {
         let mostly_new = groups as f64 > UNIQUE_SHARE_MAX * rows as f64;
         // States are larger than rows: they pay if they need not be merged with those of other tasks.
         let finishes = self.spec.divided && state.is_in_order();
-        let shares = groups >= SHARED_GROUPS_MIN
+        let shares = groups >= SHARED_GROUPS_MIN.min(sample_groups)
             && mostly_new
             && self.shared.as_ref().is_some_and(|shared| shared.pays(rows, groups as u64));
         if shares || groups >= sample_groups && mostly_new && !finishes {
             self.flush_states(context)?;
-            self.shared.iter().for_each(|shared| shared.tell_mostly_new());
+            if let (Some(shared), false) = (&self.shared, shares) {
+                shared.tell_mostly_new();
+            }
             self.sharing = shares.then_some(0);
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
         } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
