@@ -31,7 +31,7 @@ const ROWS_PER_GROUP_MIN: u64 = 4;
 /// Groups that each task may as well have a table of.
 const GROUPS_MIN: u128 = 160 * 1024;
 /// One part in so many of the memory limit is for shared groups: they cannot be spilled as long as they are shared.
-const MEMORY_SHARE: usize = 4;
+const MEMORY_SHARE: usize = 3;
 
 /// The shared groups of one group-by.
 pub(crate) struct SharedGroups {
@@ -140,7 +140,7 @@ impl SharedGroups {
             let (tag, batch) = item?;
             state.fold(tag, &batch)?;
         }
-        let wanted = state.memory() + state.memory() / 2;
+        let wanted = state.memory();
         if self.reserve(wanted.saturating_sub(reserved), context)? {
             *place = Bucket::Open(state, reserved.max(wanted));
             return Ok(None);
