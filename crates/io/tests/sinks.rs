@@ -10,7 +10,7 @@ use arrow::array::{
     StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int32Type, Schema};
-use dframe_core::ErrorKind;
+use dframe_core::{ErrorKind, Workers};
 use dframe_io::{
     Compression, Format, ParquetSource, SinkOptions, SinkReport, TableOptions, Target, create_sink,
     is_broken_pipe,
@@ -183,6 +183,32 @@ fn parquet_row_groups_are_flushed_by_bytes() {
     let source = ParquetSource::open(&[path]).expect("opens");
     let row_groups = dframe_plan::Source::partitions(&source, &request(&source)).expect("cut");
     assert!((3..=20).contains(&row_groups.row_groups), "{}", row_groups.row_groups);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "threads of a test")]
+fn parquet_is_the_same_whoever_encodes_it() {
+    let folder = Folder::new();
+    let rows = table(300_000);
+    let threads = Workers::new(3, |piece| drop(std::thread::spawn(piece)));
+    let mut files = [Workers::default(), threads].into_iter().map(|workers| {
+        let path = folder.path("out.parquet");
+        let options = SinkOptions { workers, row_group_rows: 140_000, ..Default::default() };
+        let target = Target::File(path.clone().into());
+        let mut sink =
+            create_sink(target, Format::Parquet, rows.schema(), &options).expect("a sink");
+        for start in (0..300_000).step_by(7_500) {
+            sink.write(&rows.slice(start, 7_500)).expect("written");
+        }
+        assert_eq!(sink.finish().expect("finished").rows, 300_000);
+        std::fs::read(&path).expect("read")
+    });
+    let alone = files.next().expect("a file");
+    assert!(files.all(|file| file == alone));
+    let source = Arc::new(ParquetSource::open(&[folder.path("out.parquet")]).expect("opens"));
+    let groups = dframe_plan::Source::partitions(&*source, &request(&*source)).expect("cut");
+    assert_eq!(groups.row_groups, 3);
+    assert_eq!(plain(&scan(&source, &request(&*source))), plain(std::slice::from_ref(&rows)));
 }
 
 #[test]
