@@ -8,7 +8,7 @@
 //! where rows come from.
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use dframe_core::{Budget, Error, Reservation, Result, Workers};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{
@@ -76,7 +76,7 @@ impl Column {
     /// Appends rows.
     fn encode(mut self, arrays: &[ArrayRef]) -> Result<Self> {
         for array in arrays {
-            let array = conform_column(array, &self.field)?;
+            let array = writable(array, &self.field)?;
             let leaves = compute_leaves(&self.field, &array).map_err(failed)?;
             for (writer, leaf) in self.leaves.iter_mut().zip(&leaves) {
                 writer.write(leaf).map_err(failed)?;
@@ -253,6 +253,16 @@ impl Sink for ParquetSink {
         self.encode()?;
         self.end_group()?;
         self.file.into_inner().map_err(failed)?.finish(self.rows)
+    }
+}
+
+/// The column as the writer takes it: texts may be codes of a dictionary, which it looks up row by row.
+fn writable(array: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    match (array.data_type(), field.data_type()) {
+        (DataType::Dictionary(_, value), DataType::Utf8) if **value == DataType::Utf8 => {
+            Ok(array.clone())
+        }
+        _ => conform_column(array, field),
     }
 }
 
