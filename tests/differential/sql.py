@@ -3,7 +3,7 @@
     python3 tests/differential/sql.py --cases 1000 --seed 1 [--binary PATH] [--case N]
 
 Joins of every kind and tables between commas, subqueries in FROM, WITH, grouping by columns, names and positions,
-HAVING, windows over rows and over groups, QUALIFY, DISTINCT, set operations, queries in conditions, ORDER BY and LIMIT,
+several sets of them, HAVING, windows over rows and over groups, QUALIFY, DISTINCT, set operations, queries in conditions, ORDER BY and LIMIT,
 over small tables with NULLs and few values, so that much is equal. The exit status is 1 if an answer differs.
 """
 
@@ -254,9 +254,19 @@ class Builder:
         rest = f" GROUP BY {by}" if keys else ""
         if keys and rng.random() < 0.3 and "OVER" not in items[-1]:
             rest = " GROUP BY ALL"
-        if keys and rng.random() < 0.4:
+        sets = keys and rng.random() < 0.3 and len(set(keys)) == len(keys)
+        if sets:
+            rest = f" GROUP BY {self.sets(keys)}"
+            items += [f"grouping({', '.join(keys)})", f"count(*) - grouping({keys[-1]})"][: rng.randint(0, 2)]
+        if keys and not sets and rng.random() < 0.4:
             rest += rng.choice([" HAVING count(*) > 1", f" HAVING c{len(keys)} IS NOT NULL", f" HAVING {self.aggregate(source)} IS NOT NULL"])
         return self.text_of(items, source, "", rest)
+
+    def sets(self, keys: list[str]) -> str:
+        """Several sets of keys."""
+        both = ", ".join(keys)
+        return self.rng.choice([f"ROLLUP ({both})", f"CUBE ({both})", f"GROUPING SETS (({both}), {keys[0]}, ())", f"GROUPING SETS ({keys[-1]}, ({both}), {keys[-1]})",
+                                f"{keys[0]}, ROLLUP ({both})", f"ROLLUP (({both}))"])
 
     def windowed(self, depth: int) -> tuple[str, list[str]]:
         """Windows over rows that have an order without ties, or need none."""

@@ -16,6 +16,14 @@ use crate::place::at;
 use crate::sort_key;
 use crate::window::Clauses;
 
+/// What says of a group whether it is without a key, which only a query with GROUP BY can tell.
+pub(crate) const GROUPING: &str = "grouping";
+
+/// Whether a call of `grouping` is in `expr`.
+pub(crate) fn has_grouping(expr: &Expr) -> bool {
+    expr.any_node(|node| matches!(node, Expr::Call { name, .. } if name == GROUPING))
+}
+
 /// The arguments of a call as converted.
 #[derive(Default)]
 pub(crate) struct Args {
@@ -61,6 +69,11 @@ impl Converter<'_> {
             let error = Error::invalid_input(format!("{name} is a window function"));
             let remedy = format!("write {name}(...) OVER (PARTITION BY ... ORDER BY ...)");
             return Err(at(error.remedy(remedy), span));
+        }
+        let plain = !args.distinct && !args.all && args.order_by.is_empty() && filter.is_none();
+        if self.in_query && plain && matches!(name.as_str(), "grouping" | "grouping_id") {
+            let name = GROUPING.to_string();
+            return Ok(Located { expr: Expr::Call { name, args: args.args, span }, span });
         }
         let expr = match aggregate(&name, !args.args.is_empty()) {
             Some((function, distinct)) => {

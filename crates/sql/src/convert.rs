@@ -39,6 +39,8 @@ pub(crate) struct Converter<'a> {
     pub over: Option<Over>,
     /// The windows that a WINDOW clause names, by their names in lower case.
     pub windows: HashMap<String, Over>,
+    /// Whether the nodes are of a whole query, where more calls have a meaning.
+    pub in_query: bool,
     /// The queries that stood for values, where a whole query is converted.
     queries: Option<RefCell<Vec<(ast::Query, Span)>>>,
     depth: Cell<usize>,
@@ -52,6 +54,7 @@ impl<'a> Converter<'a> {
             text,
             over: None,
             windows: HashMap::new(),
+            in_query: false,
             queries: None,
             depth: Cell::new(0),
             betweens: Cell::new(0),
@@ -61,6 +64,11 @@ impl<'a> Converter<'a> {
     /// As [`Converter::new`], of nodes in which functions without OVER are about the rows of `over`.
     pub fn over_rows(text: &'a Text<'a>, over: &Over) -> Self {
         Self { over: Some(over.clone()), ..Self::new(text) }
+    }
+
+    /// A converter of nodes of a whole query.
+    pub fn of_query(text: &'a Text<'a>) -> Self {
+        Self { in_query: true, ..Self::new(text) }
     }
 
     /// This converter, which keeps queries that stand for values.

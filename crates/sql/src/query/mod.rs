@@ -5,7 +5,8 @@
 //!   FROM, JOIN         from, join        plans side by side, and the scope: what names mean
 //!   VALUES             rows              rows that are in the text
 //!   WHERE              from              conditions, of which equalities of two tables become keys of joins
-//!   SELECT, GROUP BY   select            columns, grouping, windows
+//!   SELECT             select            columns, windows
+//!   GROUP BY           grouping, groups  sets of keys, and columns over the groups of each
 //!   (SELECT ..), IN    subquery, correlated    queries inside expressions, as joins
 //!   ORDER BY, LIMIT    order, limit      rows in order, and the first of them
 //!   UNION ..           set_operation     plans one after the other
@@ -16,6 +17,8 @@
 
 mod correlated;
 mod from;
+mod grouping;
+mod groups;
 mod join;
 mod limit;
 mod order;
@@ -130,7 +133,7 @@ impl<'a> Planner<'a, '_> {
     }
 
     fn converter(&self) -> Converter<'a> {
-        Converter::new(self.text)
+        Converter::of_query(self.text)
     }
 
     /// What is understood and not done.

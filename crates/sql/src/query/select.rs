@@ -18,24 +18,34 @@ use dframe_expr::window::{Over, WindowCall, WindowFunction};
 use dframe_expr::{Expr, SortKey, Span, col, lit};
 use dframe_plan::LogicalPlan;
 use sqlparser::ast::{
-    self, GroupByExpr, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
+    self, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
 };
 
 use super::from::From;
-use super::order::{OrderKey, Output, no_position, position, unused};
+use super::grouping::{Grouping, Names};
+use super::groups::{Groups, named, places_of_values};
+use super::order::{OrderKey, Output, unused};
 use super::scope::{Scope, ScopeColumn};
-use super::subquery::{memberships, over_groups};
+use super::subquery::{Membership, Value, memberships, with_readable_values};
 use super::{Planner, SUBQUERY};
+use crate::call::has_grouping;
 use crate::convert::Converter;
 use crate::is_test;
 use crate::place::at;
 
 /// An item of a select list: its name, and what it computes of the rows of FROM.
-struct Item {
-    name: String,
-    expr: Expr,
+pub(super) struct Item {
+    pub name: String,
+    pub expr: Expr,
     /// Whether the user gave the name, so that other expressions may use it.
     aliased: bool,
+}
+
+impl Item {
+    /// Whether it is about groups or windows of rows, and not about each row.
+    pub fn is_over_groups(&self) -> bool {
+        self.expr.contains_aggregate() || self.expr.contains_window() || has_grouping(&self.expr)
+    }
 }
 
 impl<'a> Planner<'a, '_> {
@@ -63,15 +73,19 @@ impl<'a> Planner<'a, '_> {
             _ => vec![],
         };
         refuse_grouped(filter.as_ref())?;
-        let keys = self.group_keys(&converter, node.group_by, &scope, &items, &aliases)?;
-        tables.extend(self.values_of(&converter)?);
+        let names =
+            Names { converter: &converter, scope: &scope, items: &items, aliases: &aliases };
+        let grouping = self.grouping(node.group_by, &names)?;
+        let (hidden, values) = (vec![], self.values_of(&converter)?);
+        let outputs = outputs(items);
+        let mut selection = Selection { outputs, hidden, once, grouping, having, scope, values };
+        let below = filter.iter().chain(members.iter().filter_map(Membership::needle));
+        tables.extend(selection.values_of_rows(below, qualify.as_ref())?);
         let mut from = From::joined(tables, filter)?;
         for membership in members {
-            from = self.member(from, membership, &scope, &mut taken)?;
+            from = self.member(from, membership, &selection.scope, &mut taken)?;
         }
-        let outputs = outputs(items);
-        Selection { outputs, hidden: vec![], once, keys, having, scope }
-            .plan(from, qualify, distinct, order)
+        selection.plan(from, qualify, distinct, order)
     }
 
     fn items(
@@ -111,56 +125,6 @@ impl<'a> Planner<'a, '_> {
         Ok(items)
     }
 
-    /// What rows are grouped by; none if they are not.
-    fn group_keys(
-        &self,
-        converter: &Converter<'_>,
-        node: GroupByExpr,
-        scope: &Scope,
-        items: &[Item],
-        aliases: &[(String, Expr)],
-    ) -> Result<Option<Vec<Expr>>> {
-        let (nodes, modifiers) = match node {
-            GroupByExpr::All(modifiers) if modifiers.is_empty() => {
-                let plain =
-                    |item: &&Item| !item.expr.contains_aggregate() && !item.expr.contains_window();
-                return Ok(Some(items.iter().filter(plain).map(|i| i.expr.clone()).collect()));
-            }
-            GroupByExpr::All(modifiers) => (vec![], modifiers),
-            GroupByExpr::Expressions(nodes, modifiers) => (nodes, modifiers),
-        };
-        if !modifiers.is_empty() {
-            return Err(self.unsupported("GROUP BY with a modifier", Span::NONE));
-        }
-        if nodes.is_empty() {
-            return Ok(None);
-        }
-        let key = |node: ast::Expr| {
-            if let ast::Expr::Rollup(_) | ast::Expr::Cube(_) | ast::Expr::GroupingSets(_) = &node {
-                let error =
-                    self.unsupported("grouping by several sets of keys", converter.place(&node));
-                return Err(
-                    error.remedy("group once for each, and join the results with UNION ALL")
-                );
-            }
-            let span = converter.place(&node);
-            let expr = match position(&node) {
-                Some(number) => {
-                    let index = number.wrapping_sub(1);
-                    let item = items.get(index).ok_or_else(|| no_position(index, items.len()));
-                    item.map_err(|error| at(error, span))?.expr.clone()
-                }
-                None => scope.resolve(converter.expr(node)?.expr, aliases)?,
-            };
-            match expr.contains_aggregate() {
-                true => Err(at(Error::invalid_input("GROUP BY cannot contain an aggregate"), span)
-                    .remedy("group by its argument, or group the result of a subquery")),
-                false => Ok(expr),
-            }
-        };
-        nodes.into_iter().map(key).collect::<Result<Vec<_>>>().map(Some)
-    }
-
     fn refuse_select_clauses(&self, node: &ast::Select) -> Result<()> {
         let what = if node.top.is_some() {
             "TOP"
@@ -195,7 +159,7 @@ fn item(expr: Expr, alias: Option<String>, scope: &Scope, earlier: &[Item]) -> R
         (None, Expr::Column(column)) => {
             scope.column(column).map_or(column.name.clone(), |found| found.name.clone())
         }
-        (None, expr) => expr.output_name(),
+        (None, expr) => with_readable_values(expr.clone())?.output_name(),
     };
     let expr = scope.resolve(expr, &aliases(earlier))?;
     Ok(Item { name, expr, aliased })
@@ -295,6 +259,8 @@ fn refuse_grouped(filter: Option<&Expr>) -> Result<()> {
     let Some(filter) = filter else { return Ok(()) };
     let (what, remedy) = if filter.contains_window() {
         ("a window function", "filter on it with QUALIFY")
+    } else if has_grouping(filter) {
+        ("grouping()", "filter on it with HAVING")
     } else if let Some(call) = filter.aggregates().first() {
         let error = Error::invalid_input("WHERE cannot contain an aggregate");
         return Err(at(error.remedy("filter on it with HAVING"), call.span));
@@ -312,12 +278,51 @@ struct Selection {
     hidden: Vec<Output>,
     /// Of rows with equal values of these, only the first in the order comes out.
     once: Vec<Expr>,
-    keys: Option<Vec<Expr>>,
+    grouping: Option<Grouping>,
     having: Option<Expr>,
     scope: Scope,
+    /// Those of queries in expressions.
+    values: Vec<Value>,
 }
 
 impl Selection {
+    /// Whether it is of groups of rows.
+    fn groups(&self, qualify: Option<&Expr>) -> bool {
+        let mut exprs = self.exprs(qualify);
+        self.grouping.is_some()
+            || self.having.is_some()
+            || exprs.any(|expr| expr.contains_aggregate())
+    }
+
+    fn exprs<'s>(&'s self, qualify: Option<&'s Expr>) -> impl Iterator<Item = &'s Expr> {
+        let outputs = self.outputs.iter().chain(&self.hidden).map(|output| &output.expr);
+        outputs.chain(&self.once).chain(qualify)
+    }
+
+    /// The values of queries that are needed beside rows, also for `below`; those beside groups stay.
+    fn values_of_rows<'e>(
+        &mut self,
+        below: impl Iterator<Item = &'e Expr>,
+        qualify: Option<&Expr>,
+    ) -> Result<Vec<LogicalPlan>> {
+        let (mut of_rows, mut of_groups) = (vec![], vec![]);
+        let keys = self.grouping.as_ref().map(Grouping::keys).unwrap_or_default();
+        below.for_each(|expr| places_of_values(expr, None, &mut of_rows, &mut vec![]));
+        for key in &keys {
+            places_of_values(key, None, &mut of_rows, &mut vec![]);
+        }
+        let keys = self.groups(qualify).then_some(keys.as_slice());
+        for expr in self.exprs(qualify).chain(&self.having) {
+            places_of_values(expr, keys, &mut of_rows, &mut of_groups);
+        }
+        let values = std::mem::take(&mut self.values);
+        let rows = values.iter().filter(|value| of_rows.contains(&value.number));
+        let rows = rows.map(|value| value.rows.clone()).collect();
+        self.values =
+            values.into_iter().filter(|value| of_groups.contains(&value.number)).collect();
+        Ok(rows)
+    }
+
     fn plan(
         mut self,
         from: LogicalPlan,
@@ -381,20 +386,17 @@ impl Selection {
 
     /// All columns, grouped if the query groups.
     fn columns(self, from: LogicalPlan) -> Result<LogicalPlan> {
-        let all = || self.outputs.iter().chain(&self.hidden);
-        let grouped = self.keys.is_some()
-            || self.having.is_some()
-            || all().any(|output| output.expr.contains_aggregate());
-        if !grouped {
-            return from
-                .project(all().map(|output| named(output.expr.clone(), &output.name)).collect());
+        if self.groups(None) {
+            let columns = self.outputs.into_iter().chain(self.hidden);
+            let columns = columns.map(|output| (output.name, output.expr)).collect();
+            return Groups::new(self.grouping).plan(from, columns, self.having, self.values);
         }
-        let keys = self.keys.clone().unwrap_or_default();
-        let column =
-            |output: &Output| Ok(named(over_groups(output.expr.clone(), &keys)?, &output.name));
-        let columns = all().map(column).collect::<Result<_>>()?;
-        let having = self.having.clone().map(|having| over_groups(having, &keys)).transpose()?;
-        from.aggregate_select(distinct_keys(keys), columns, having)
+        let all = self.outputs.iter().chain(&self.hidden);
+        if let Some(output) = all.clone().find(|output| has_grouping(&output.expr)) {
+            let error = Error::invalid_input("grouping() has a meaning only for groups");
+            return Err(at(error.remedy("add GROUP BY"), output.expr.span()));
+        }
+        from.project(all.map(|output| named(output.expr.clone(), &output.name)).collect())
     }
 }
 
@@ -412,24 +414,4 @@ fn first_of_each(plan: LogicalPlan, keys: Vec<Expr>, order: &[SortKey]) -> Resul
     };
     let numbered = plan.with_columns(vec![Expr::Window(Arc::new(call)).alias(PLACE)])?;
     numbered.filter(col(PLACE).eq(lit(1)))
-}
-
-fn named(expr: Expr, name: &str) -> Expr {
-    match expr {
-        Expr::Column(column) if column.name == name => Expr::Column(column),
-        other => other.alias(name),
-    }
-}
-
-/// Each key once, under a name of its own.
-fn distinct_keys(keys: Vec<Expr>) -> Vec<Expr> {
-    let mut distinct: Vec<(String, Expr)> = vec![];
-    for key in keys {
-        if distinct.iter().any(|(_, known)| *known == key) {
-            continue;
-        }
-        let taken: Vec<&str> = distinct.iter().map(|(name, _)| name.as_str()).collect();
-        distinct.push((unused(key.output_name(), &taken), key));
-    }
-    distinct.into_iter().map(|(name, key)| named(key, &name)).collect()
 }

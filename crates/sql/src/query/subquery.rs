@@ -29,9 +29,37 @@ fn value_name(number: &str) -> String {
     format!("subquery#{number}")
 }
 
-/// Whether a column of the plan is the value of a query.
-fn is_value(column: &Column) -> bool {
-    column.name.starts_with("subquery#")
+/// The number of the query whose value the column of the plan is.
+pub(super) fn number_of(column: &Column) -> Option<usize> {
+    column.name.strip_prefix("subquery#")?.parse().ok()
+}
+
+/// The value of a query in an expression, as a table of one row.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    /// Which of the SELECT's queries it is of.
+    pub number: usize,
+    /// The row.
+    pub rows: LogicalPlan,
+}
+
+impl Value {
+    /// `plan` with the value beside each row.
+    pub fn beside(self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        plan.join(self.rows, cross())
+    }
+}
+
+fn cross() -> JoinOn {
+    JoinOn { kind: JoinKind::Cross, keys: vec![], nulls_equal: false, condition: None, asof: None }
+}
+
+/// `expr`, before its names have a meaning, with values of queries under a name that can be read.
+pub(super) fn with_readable_values(expr: Expr) -> Result<Expr> {
+    expr.rewrite(&mut |node| match node {
+        Expr::Column(column) if column.relation.as_deref() == Some(SUBQUERY) => Ok(col("subquery")),
+        other => Ok(other),
+    })
 }
 
 /// The column in the plan for one that stands for a query.
@@ -128,11 +156,21 @@ fn leads_to_query(node: &ast::Expr) -> bool {
     }
 }
 
+impl Membership {
+    /// What is to be among the rows.
+    pub fn needle(&self) -> Option<&Expr> {
+        self.needle.as_ref()
+    }
+}
+
 impl Planner<'_, '_> {
     /// A table of one row and one column for each query that stands for a value.
-    pub fn values_of(&mut self, converter: &Converter<'_>) -> Result<Vec<LogicalPlan>> {
+    pub fn values_of(&mut self, converter: &Converter<'_>) -> Result<Vec<Value>> {
         let queries = converter.take_queries().into_iter().enumerate();
-        queries.map(|(number, (query, place))| self.value(number, query, place)).collect()
+        let value = |(number, (query, place))| {
+            Ok(Value { number, rows: self.value(number, query, place)? })
+        };
+        queries.map(value).collect()
     }
 
     fn value(&mut self, number: usize, query: ast::Query, place: Span) -> Result<LogicalPlan> {
@@ -205,14 +243,7 @@ fn existing(plan: LogicalPlan, rows: LogicalPlan, negated: bool) -> Result<Logic
 fn beside(plan: LogicalPlan, one: LogicalPlan, condition: Expr) -> Result<LogicalPlan> {
     let schema = plan.schema();
     let columns = schema.fields().iter().map(|field| col(field.name())).collect();
-    let on = JoinOn {
-        kind: JoinKind::Cross,
-        keys: vec![],
-        nulls_equal: false,
-        condition: None,
-        asof: None,
-    };
-    plan.join(one, on)?.filter(condition)?.project(columns)
+    plan.join(one, cross())?.filter(condition)?.project(columns)
 }
 
 fn only_column(plan: &LogicalPlan) -> Result<String> {
@@ -229,14 +260,14 @@ fn only_column(plan: &LogicalPlan) -> Result<String> {
     }
 }
 
-/// `expr` over groups by `keys`, where values of queries are the same for all rows of a group.
-pub(super) fn over_groups(expr: Expr, keys: &[Expr]) -> Result<Expr> {
+/// `expr` over groups by `keys`, with any of a group's rows for the value of a query.
+pub(super) fn any_value_of(expr: Expr, keys: &[Expr]) -> Result<Expr> {
     match expr {
         Expr::Aggregate(_) => Ok(expr),
-        Expr::Column(ref column) if is_value(column) => {
+        Expr::Column(ref column) if number_of(column).is_some() => {
             Ok(expr.aggregate(AggregateFunction::AnyValue))
         }
         _ if keys.contains(&expr) => Ok(expr),
-        other => other.map_children(&mut |child| over_groups(child, keys)),
+        other => other.map_children(&mut |child| any_value_of(child, keys)),
     }
 }
