@@ -194,7 +194,24 @@ class Builder:
         rows = f"SELECT {self.rng.choice(other.ints)} FROM {other.text} WHERE q.id % 3 = {self.rng.randint(0, 3)} AND q.k > {self.rng.randint(-3, 3)}"
         value = f"(SELECT max({self.rng.choice(other.ints)}) FROM {other.text} WHERE q.k < {self.rng.randint(-1, 9)})"
         partners = f"SELECT {self.rng.choice(other.ints)} FROM {other.text} WHERE {self.rng.choice(other.ints)} = {x} AND q.k > {self.rng.randint(-3, 3)}"
-        return self.rng.choice([f"EXISTS ({partners})", f"NOT EXISTS ({partners})", f"{x} IN ({partners})", f"{x} IN ({rows})", f"{x} NOT IN ({rows})", f"EXISTS ({rows})", f"NOT EXISTS ({rows})", f"{x} < {value}", f"{x} = {value}"])
+        rank = self.rng.random()
+        if rank < 0.3:
+            return f"{x} {self.rng.choice(['<', '=', '>='])} {self.looked_up(x)}"
+        if rank < 0.5:
+            question = self.rng.choice([f"EXISTS ({partners})", f"{x} IN ({rows})", f"{x} NOT IN ({partners})", f"{x} IN ({partners})", f"{x} = ANY ({rows})"])
+            return self.rng.choice([f"({question} OR {x} = 2)", f"({question}) IS NULL", f"NOT ({question} AND {x} > 0)", f"CASE WHEN {question} THEN {x} > 1 ELSE {x} < 1 END"])
+        return self.rng.choice([f"EXISTS ({partners})", f"NOT EXISTS ({partners})", f"{x} IN ({partners})", f"{x} IN ({rows})", f"{x} NOT IN ({rows})", f"{x} NOT IN ({partners})",
+                                f"EXISTS ({rows})", f"NOT EXISTS ({rows})", f"{x} <> ALL ({rows})", f"{x} < {value}", f"{x} = {value}"])
+
+    def looked_up(self, x: str) -> str:
+        """The value of a query about the partners of `x`."""
+        rng = self.rng
+        ints = [f"q.{column}" for column in ["id", *INTS]]
+        y, key = rng.choice(ints), rng.choice(ints)
+        condition = rng.choice([f"{key} = {x}", f"{key} = {x}", f"{key} = {x} AND q.k > 0", f"{key} + 1 = {x}", f"{key} < {x} AND q.id < 40", f"({key} = {x} OR q.id = {x})"])
+        item = rng.choice([f"max({y})", f"min({y})", "count(*)", f"count({y}) + 1", f"coalesce(max({y}), -1)", f"CAST(sum({y}) AS BIGINT)", f"count(DISTINCT {y}) - min({y})"])
+        text = f"FROM '{{{rng.choice('abc')}}}' q WHERE {condition}"
+        return rng.choice([f"(SELECT {item} {text})", f"(SELECT {item} {text})", f"(SELECT {y} {text} ORDER BY q.id DESC LIMIT 1)"])
 
     def where(self, source: Relation) -> str:
         """Nothing, or conditions."""
@@ -212,6 +229,17 @@ class Builder:
             return self.commas(depth)
         source = self.source(depth, 3)
         items = [self.int(source), self.text(source), self.int(source)][: self.rng.randint(1, 3)]
+        if self.rng.random() < 0.1:
+            name, x, y = self.name("u"), self.int_column(source), self.int_column(source)
+            array = self.rng.choice([f"[{x}, {y}]", f"[{x}]", f"CASE WHEN {x} > 0 THEN [{x}, {y}, 1] WHEN {y} > 0 THEN [{y}] END"])
+            if self.rng.random() < 0.5:
+                return self.text_of([self.int(source), f"unnest({array})"], source, "")
+            joined = self.rng.choice([f", unnest({array}) AS {name} (item)", f" CROSS JOIN unnest({array}) AS {name} (item)", f" LEFT JOIN unnest({array}) AS {name} (item) ON true"])
+            more = Relation(source.text + joined, "", [*source.ints, f"{name}.item"], source.texts)
+            return self.text_of([f"{name}.item", self.int(more)], more, "")
+        if self.rng.random() < 0.15:
+            x = self.int_column(source)
+            items[0] = self.rng.choice([self.looked_up(x), f"{x} + {self.looked_up(x)}", f"({self.subquery(x)})"])
         distinct = self.rng.choice(["", "", "DISTINCT "])
         return self.text_of(items, source, distinct)
 
@@ -246,6 +274,10 @@ class Builder:
         source = self.source(depth, 2)
         keys = [self.int(source), self.text(source)][: rng.randint(0, 2)]
         items = keys + [self.aggregate(source) for _ in range(rng.randint(1, 2))]
+        if keys and rng.random() < 0.15:
+            column = self.int_column(source)
+            keys[0] = items[0] = column
+            items[-1] = rng.choice([self.looked_up(column), f"{items[-1]} IN (SELECT q.k FROM '{{a}}' q)" if "max(" not in items[-1] else self.looked_up(column)])
         if keys and rng.random() < 0.3:
             items.append(rng.choice(["CAST(sum(count(*)) OVER () AS BIGINT)", "rank() OVER (ORDER BY count(*))",
                                      f"max(count(*)) OVER (PARTITION BY {keys[0]})"]))
@@ -289,13 +321,18 @@ class Builder:
     def set_operation(self) -> str:
         """Two or three queries of the same columns."""
         rng = self.rng
+        if rng.random() < 0.2:
+            a, b = self.source(1, 1), self.source(1, 1)
+            names = rng.choice([("c0", "c1"), ("c1", "c0"), ("c0", "c2")])
+            return (f"SELECT {self.int(a)} AS c0, {self.int(a)} AS c1 FROM {a.text} {rng.choice(['UNION', 'UNION ALL'])} BY NAME "
+                    f"SELECT {self.int(b)} AS {names[0]}, {self.int(b)} AS {names[1]} FROM {b.text}")
         parts = []
         for _ in range(rng.randint(2, 3)):
             source = self.source(1, 1)
             parts.append(f"SELECT {self.int(source)}, {self.text(source)} FROM {source.text}{self.where(source)}")
         text = parts[0]
         for part in parts[1:]:
-            text += f" {rng.choice(['UNION ALL', 'UNION ALL', 'UNION', 'EXCEPT', 'INTERSECT'])} {part}"
+            text += f" {rng.choice(['UNION ALL', 'UNION ALL', 'UNION', 'EXCEPT', 'INTERSECT', 'EXCEPT ALL', 'INTERSECT ALL'])} {part}"
         return text
 
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::AsArray;
 use dframe_core::{Error, Result};
 use dframe_expr::aggregate::AggregateFunction;
 use dframe_expr::window::WindowFunction;
@@ -12,12 +13,26 @@ use sqlparser::ast::{
 };
 
 use crate::convert::{Converter, Located};
+use crate::literal::string;
 use crate::place::at;
+use crate::query::{excluded, table_name};
 use crate::sort_key;
 use crate::window::Clauses;
 
 /// What says of a group whether it is without a key, which only a query with GROUP BY can tell.
 pub(crate) const GROUPING: &str = "grouping";
+
+/// What makes a row of each element of a list, which only the select list of a query can.
+pub(crate) const UNNEST: &str = "unnest";
+
+/// What stands for an expression of each of some columns, which only the select list of a query can have.
+pub(crate) const COLUMNS: &str = "columns";
+
+/// The text that a constant is.
+pub(crate) fn text_of(expr: &Expr) -> Option<String> {
+    let Expr::Literal(literal) = expr else { return None };
+    literal.0.as_string_opt::<i32>().map(|texts| texts.value(0).to_string())
+}
 
 /// Whether a call of `grouping` is in `expr`.
 pub(crate) fn has_grouping(expr: &Expr) -> bool {
@@ -46,6 +61,9 @@ impl Converter<'_> {
             _ => None,
         };
         let name = name.ok_or_else(|| self.unsupported("a qualified function name", span))?;
+        if self.in_query && name == COLUMNS && node.over.is_none() && node.filter.is_none() {
+            return self.columns(node.args, span);
+        }
         let args = match node.args {
             FunctionArguments::List(list) => self.args(list, span)?,
             _ => Args::default(),
@@ -71,8 +89,13 @@ impl Converter<'_> {
             return Err(at(error.remedy(remedy), span));
         }
         let plain = !args.distinct && !args.all && args.order_by.is_empty() && filter.is_none();
-        if self.in_query && plain && matches!(name.as_str(), "grouping" | "grouping_id") {
-            let name = GROUPING.to_string();
+        let known = match name.as_str() {
+            "grouping" | "grouping_id" => Some(GROUPING),
+            UNNEST => Some(UNNEST),
+            _ => None,
+        };
+        if let Some(name) = known.filter(|_| self.in_query && plain) {
+            let name = name.to_string();
             return Ok(Located { expr: Expr::Call { name, args: args.args, span }, span });
         }
         let expr = match aggregate(&name, !args.args.is_empty()) {
@@ -86,6 +109,33 @@ impl Converter<'_> {
             None => scalar(name, args, filter.is_some(), span)?,
         };
         Ok(Located { expr, span })
+    }
+
+    /// `COLUMNS(*)`, with the names that it excludes as further arguments, or `COLUMNS('pattern')`.
+    fn columns(&self, args: FunctionArguments, span: Span) -> Result<Located> {
+        let list = match args {
+            FunctionArguments::List(list) => list.args,
+            _ => vec![],
+        };
+        let mut args = vec![];
+        for arg in list {
+            match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(node)) => {
+                    args.push(self.expr(node)?.expr)
+                }
+                FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => args.push(Expr::Wildcard),
+                FunctionArg::Unnamed(FunctionArgExpr::WildcardWithOptions(options))
+                    if options.opt_replace.is_none() && options.opt_rename.is_none() =>
+                {
+                    args.push(Expr::Wildcard);
+                    let excluded = options.opt_exclude.into_iter().flat_map(excluded);
+                    args.extend(excluded.map(|name| string(&table_name(&name))));
+                }
+                _ => return Err(self.unsupported("this argument of COLUMNS", span)),
+            }
+        }
+        let name = COLUMNS.to_string();
+        Ok(Located { expr: Expr::Call { name, args, span }, span })
     }
 
     fn refuse_clauses(&self, node: &Function, span: Span) -> Result<()> {

@@ -53,6 +53,11 @@ fn refuse_unsupported(lexemes: &[Lexeme]) -> Result<()> {
 }
 
 fn refuse_in_queries(lexemes: &[Lexeme]) -> Result<()> {
+    if let Some((what, remedy)) = lexemes.first().and_then(|first| statement(&first.token)) {
+        return Err(Error::unsupported(format!("{what} is not supported: it is no query"))
+            .span(lexemes[0].range.clone())
+            .remedy(remedy));
+    }
     for (index, lexeme) in lexemes.iter().enumerate() {
         let what = match lexeme.token {
             Token::LBrace => "structs are",
@@ -65,6 +70,28 @@ fn refuse_in_queries(lexemes: &[Lexeme]) -> Result<()> {
         return Err(Error::unsupported(format!("{what} not supported")).span(lexeme.range.clone()));
     }
     Ok(())
+}
+
+/// What a statement that begins with this word is called, and what there is instead.
+fn statement(first: &Token) -> Option<(&'static str, &'static str)> {
+    let Token::Word(word) = first else { return None };
+    Some(match word.value.to_ascii_uppercase().as_str() {
+        "PIVOT" | "PIVOT_WIDER" => {
+            ("PIVOT", "use dframe pivot, or aggregates with FILTER (WHERE ..)")
+        }
+        "UNPIVOT" | "PIVOT_LONGER" => ("UNPIVOT", "use dframe unpivot, or UNION ALL"),
+        "DESCRIBE" | "DESC" | "SHOW" => ("DESCRIBE", "use dframe schema"),
+        "SUMMARIZE" => ("SUMMARIZE", "use dframe describe"),
+        "EXPLAIN" => ("EXPLAIN", "add the flag --explain"),
+        "COPY" | "EXPORT" => ("COPY", "write the query alone, and name a file with -o"),
+        "CREATE" | "INSERT" | "UPDATE" | "DELETE" | "DROP" | "ALTER" | "MERGE" | "TRUNCATE" => {
+            ("a statement that changes tables", "select rows, and write them to a file with -o")
+        }
+        "SET" | "PRAGMA" | "ATTACH" | "USE" | "INSTALL" | "LOAD" | "CALL" => {
+            ("a command", "settings are flags of dframe and keys of its settings file")
+        }
+        _ => return None,
+    })
 }
 
 fn is_right_semi(lexemes: &[Lexeme]) -> bool {

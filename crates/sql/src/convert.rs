@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use dframe_core::{Error, Result};
 use dframe_expr::window::Over;
@@ -14,9 +15,9 @@ use sqlparser::ast::{
 };
 
 use crate::call::call;
+use crate::inner::Inner;
 use crate::literal::{literal, number};
 use crate::place::{at, join};
-use crate::query::SUBQUERY;
 use crate::text::Text;
 
 /// The deepest recursion. The parser's own limit is below it; chains of `IS`, `::` and so on are not.
@@ -41,8 +42,10 @@ pub(crate) struct Converter<'a> {
     pub windows: HashMap<String, Over>,
     /// Whether the nodes are of a whole query, where more calls have a meaning.
     pub in_query: bool,
-    /// The queries that stood for values, where a whole query is converted.
-    queries: Option<RefCell<Vec<(ast::Query, Span)>>>,
+    /// The queries inside expressions, where a whole query is converted.
+    pub queries: Option<RefCell<Vec<Inner>>>,
+    /// How many queries inside expressions the text has had until now.
+    pub count: Rc<Cell<usize>>,
     depth: Cell<usize>,
     betweens: Cell<usize>,
 }
@@ -56,6 +59,7 @@ impl<'a> Converter<'a> {
             windows: HashMap::new(),
             in_query: false,
             queries: None,
+            count: Rc::default(),
             depth: Cell::new(0),
             betweens: Cell::new(0),
         }
@@ -71,27 +75,14 @@ impl<'a> Converter<'a> {
         Self { in_query: true, ..Self::new(text) }
     }
 
-    /// This converter, which keeps queries that stand for values.
-    pub fn with_queries(self) -> Self {
-        Self { queries: Some(RefCell::default()), ..self }
+    /// This converter, which keeps queries inside expressions and goes on counting from `count`.
+    pub fn with_queries(self, count: Rc<Cell<usize>>) -> Self {
+        Self { queries: Some(RefCell::default()), count, ..self }
     }
 
     /// The queries kept until now.
-    pub fn take_queries(&self) -> Vec<(ast::Query, Span)> {
+    pub fn take_queries(&self) -> Vec<Inner> {
         self.queries.as_ref().map(RefCell::take).unwrap_or_default()
-    }
-
-    /// A query for a value: a column of a table that has the number of the query.
-    fn query(&self, query: ast::Query, span: Span) -> Result<Located> {
-        let Some(queries) = &self.queries else {
-            let error = self.unsupported("a query", span);
-            return Err(error.remedy("give it a name in FROM or WITH"));
-        };
-        let number = queries.borrow().len();
-        queries.borrow_mut().push((query, span));
-        let column =
-            Column { relation: Some(SUBQUERY.to_string()), name: number.to_string(), span };
-        Ok(Located { expr: Expr::Column(column), span })
     }
 
     /// The expression that `node` means.
@@ -221,16 +212,15 @@ impl<'a> Converter<'a> {
             Node::CompoundFieldAccess { root, access_chain } => {
                 self.subscripts(*root, access_chain)
             }
-            Node::Subquery(query) => {
-                let span = self.text.in_parentheses(self.text.span(query.span()));
-                self.query(*query, span)
-            }
-            Node::InSubquery { .. } | Node::Exists { .. } => {
+            Node::Subquery(_)
+            | Node::InSubquery { .. }
+            | Node::Exists { .. }
+            | Node::AnyOp { .. }
+            | Node::AllOp { .. } => self.inner(node),
+            Node::Tuple(_) => {
                 let span = self.place(&node);
-                let error = self.unsupported("a condition on the rows of a query", span);
-                Err(error.remedy(
-                    "it may stand in WHERE, alone or between ANDs; elsewhere join with the query",
-                ))
+                let error = self.unsupported("a row of several values", span);
+                Err(error.remedy("compare them one by one with AND between; for IN, write EXISTS"))
             }
             other => {
                 let span = self.place(&other);

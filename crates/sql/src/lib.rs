@@ -27,6 +27,7 @@ mod convert;
 mod data_type;
 mod dialect;
 mod form;
+mod inner;
 mod interval;
 mod literal;
 mod place;

@@ -20,7 +20,9 @@ use super::join::{keys_of, pair};
 use super::rows::one_row;
 use super::scope::{Scope, ScopeColumn};
 use super::select::table_name;
+use super::unnest::Unnest;
 use super::{Planner, Table};
+use crate::call::UNNEST;
 use crate::place::at;
 use crate::text::Text;
 
@@ -50,8 +52,18 @@ impl Planner<'_, '_> {
         nodes: Vec<ast::TableWithJoins>,
         taken: &mut Taken,
     ) -> Result<(Vec<LogicalPlan>, Scope)> {
-        let (mut plans, mut scope) = (vec![], Scope::default());
-        for node in nodes {
+        let around = self.around.last().cloned();
+        let (mut plans, mut scope) = (vec![], Scope { columns: vec![], around });
+        for mut node in nodes {
+            if let Some(unnest) = self.unnest_of(&mut node.relation)? {
+                self.beside_tables(&mut plans, &mut scope, unnest, taken)?;
+                if let Some(join) = node.joins.first() {
+                    let place = self.converter().place(&join.relation);
+                    let error = self.unsupported("a join behind unnest", place);
+                    return Err(error.remedy("write the join before unnest"));
+                }
+                continue;
+            }
             let from = self.table_with_joins(node, taken)?;
             scope = scope.with(from.scope);
             plans.push(from.plan);
@@ -60,6 +72,50 @@ impl Planner<'_, '_> {
             plans.push(one_row());
         }
         Ok((plans, scope))
+    }
+
+    /// `unnest(..)`, if the table is that.
+    pub fn unnest_of(&self, node: &mut TableFactor) -> Result<Option<Unnest>> {
+        let place = self.converter().place(&*node);
+        match node {
+            TableFactor::Table { name, alias, args: Some(args), .. }
+                if table_name(name).eq_ignore_ascii_case(UNNEST) =>
+            {
+                let (args, alias) = (std::mem::take(&mut args.args), alias.take());
+                self.unnest(args, alias, self.text.call_of(self.text.table(name))).map(Some)
+            }
+            TableFactor::UNNEST { .. } => Err(self.unsupported("UNNEST of this form", place)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Adds the elements of a list beside the rows of the tables before it in FROM that it is of; of none, as a
+    /// table of its own.
+    fn beside_tables(
+        &mut self,
+        plans: &mut Vec<LogicalPlan>,
+        scope: &mut Scope,
+        unnest: Unnest,
+        taken: &mut Taken,
+    ) -> Result<()> {
+        let list = self.list_of(&unnest, scope)?;
+        let columns = list.columns();
+        let has_all = |plan: &LogicalPlan| {
+            let schema = plan.schema();
+            columns.iter().all(|column| schema.index_of(&column.name).is_ok())
+        };
+        let plan = match plans.iter().position(has_all) {
+            _ if columns.is_empty() => one_row(),
+            Some(index) => plans.remove(index),
+            None => From::joined(std::mem::take(plans), None)?,
+        };
+        let (plan, column) = self.unnested(plan, list, unnest, false, taken)?;
+        plans.push(match columns.is_empty() {
+            true => plan.project(vec![column.expr.clone()])?,
+            false => plan,
+        });
+        scope.columns.push(column);
+        Ok(())
     }
 
     fn table_with_joins(&mut self, node: ast::TableWithJoins, taken: &mut Taken) -> Result<From> {
@@ -93,6 +149,19 @@ impl Planner<'_, '_> {
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => {
                 self.table_with_joins(*table_with_joins, taken)
+            }
+            TableFactor::Derived { lateral: true, .. } => {
+                let error = self.unsupported("LATERAL", place);
+                Err(error.remedy("join with the query's groups by the columns that it names"))
+            }
+            TableFactor::Table { sample: Some(_), .. }
+            | TableFactor::Derived { sample: Some(_), .. } => {
+                let error = self.unsupported("TABLESAMPLE", place);
+                Err(error.remedy("use dframe sample"))
+            }
+            TableFactor::Pivot { .. } | TableFactor::Unpivot { .. } => {
+                let error = self.unsupported("PIVOT in FROM", place);
+                Err(error.remedy("use dframe pivot or unpivot, and query its result"))
             }
             _ => Err(self.unsupported("this kind of table", place)),
         }
@@ -136,7 +205,11 @@ impl Planner<'_, '_> {
                 None => {
                     let what = format!("this argument of {function}");
                     let error = self.unsupported(&what, place);
-                    return Err(error.remedy("name files in single quotes"));
+                    return Err(match function.as_str() {
+                        "range" | "generate_series" => error
+                            .remedy("list the numbers: unnest([1, 2, 3]), or use dframe generate"),
+                        _ => error.remedy("name files in single quotes"),
+                    });
                 }
             }
         }
@@ -183,7 +256,7 @@ impl Planner<'_, '_> {
             merged: false,
         };
         let columns = own.into_iter().zip(inner).map(column).collect();
-        Ok(From { plan, scope: Scope { columns } })
+        Ok(From { plan, scope: Scope { columns, around: self.around.last().cloned() } })
     }
 }
 
@@ -243,7 +316,7 @@ fn stem(path: &str) -> String {
 }
 
 /// A name in the plan for the column `name` of `table`.
-fn free(table: &str, name: &str, own: &[String], taken: &Taken) -> String {
+pub(super) fn free(table: &str, name: &str, own: &[String], taken: &Taken) -> String {
     if !taken.contains(name) {
         return name.to_string();
     }

@@ -20,6 +20,7 @@ use super::Planner;
 use super::order::{no_position, position};
 use super::scope::{Aliases, Scope};
 use super::select::Item;
+use super::unnest::refuse_in_groups;
 use crate::convert::Converter;
 use crate::place::at;
 
@@ -125,6 +126,7 @@ impl Names<'_, '_> {
             }
             None => self.scope.resolve(self.converter.expr(node)?.expr, self.aliases)?,
         };
+        refuse_in_groups(&expr)?;
         match expr.contains_aggregate() {
             true => Err(at(Error::invalid_input("GROUP BY cannot contain an aggregate"), span)
                 .remedy("group by its argument, or group the result of a subquery")),

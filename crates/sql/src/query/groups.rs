@@ -18,7 +18,8 @@ use dframe_plan::LogicalPlan;
 
 use super::grouping::Grouping;
 use super::order::unused;
-use super::subquery::{Value, any_value_of, number_of};
+use super::subquery::any_value_of;
+use super::value::{Value, number_of};
 use crate::call::GROUPING;
 use crate::place::at;
 
@@ -51,7 +52,9 @@ impl Groups {
         having: Option<Expr>,
         values: Vec<Value>,
     ) -> Result<LogicalPlan> {
-        let with_values = beside(rows.clone(), values.clone())?;
+        let mut any_values = values.clone().into_iter();
+        let with_values =
+            any_values.try_fold(rows.clone(), |rows, value| value.any_beside(rows))?;
         let plain = self.one_set(with_values, &columns, having.clone())?;
         if self.sets.len() == 1 && values.is_empty() {
             return Ok(plain);
@@ -59,7 +62,10 @@ impl Groups {
         let over = |(name, expr): (String, Expr)| Ok(named(self.over(expr)?, &name));
         let columns = columns.into_iter().map(over).collect::<Result<Vec<_>>>()?;
         let having = having.map(|having| self.over(having)).transpose()?;
-        let mut plan = beside(self.union(&rows)?, values)?;
+        let values = values.into_iter().map(|value| value.map_around(&mut |expr| self.over(expr)));
+        let values = values.collect::<Result<Vec<_>>>()?;
+        let union = self.union(&rows)?;
+        let mut plan = values.into_iter().try_fold(union, |plan, value| value.beside(plan))?;
         if let Some(having) = having {
             plan = plan.filter(having)?;
         }
@@ -164,10 +170,6 @@ impl Groups {
         }
         rows.aggregate_select(keys, columns, None)
     }
-}
-
-fn beside(plan: LogicalPlan, values: Vec<Value>) -> Result<LogicalPlan> {
-    values.into_iter().try_fold(plan, |plan, value| value.beside(plan))
 }
 
 /// Which values of queries `expr` needs of the rows (first), and which of their groups by `keys`.

@@ -24,8 +24,27 @@ struct Written {
 
 impl Planner<'_, '_> {
     /// `left` with one more table.
-    pub fn join(&mut self, left: From, node: ast::Join, taken: &mut Taken) -> Result<From> {
+    pub fn join(&mut self, left: From, mut node: ast::Join, taken: &mut Taken) -> Result<From> {
         let place = self.converter().place(&node.relation);
+        if let Some(unnest) = self.unnest_of(&mut node.relation)? {
+            let Written { kind, asof, constraint } = self.written(node.join_operator, place)?;
+            let always = matches!(&constraint, JoinConstraint::On(ast::Expr::Value(value)) if value.value == ast::Value::Boolean(true));
+            let outer = match (kind, &constraint) {
+                (JoinKind::Cross, JoinConstraint::None) => false,
+                (JoinKind::Inner | JoinKind::Left, _) if always && !asof => kind == JoinKind::Left,
+                _ => {
+                    let error = self.unsupported("this kind of join with unnest", place);
+                    return Err(
+                        error.remedy("write CROSS JOIN unnest(x), or LEFT JOIN unnest(x) ON true")
+                    );
+                }
+            };
+            let list = self.list_of(&unnest, &left.scope)?;
+            let From { plan, mut scope } = left;
+            let (plan, column) = self.unnested(plan, list, unnest, outer, taken)?;
+            scope.columns.push(column);
+            return Ok(From { plan, scope });
+        }
         let right = self.table(node.relation, taken)?;
         let Written { kind, asof, constraint } = self.written(node.join_operator, place)?;
         let sides = Sides { left, right, kind };

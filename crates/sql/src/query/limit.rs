@@ -32,6 +32,16 @@ impl Planner<'_, '_> {
         })
     }
 
+    /// `FETCH FIRST n ROWS ONLY`; without a number, one.
+    pub fn fetch(&self, plan: LogicalPlan, fetch: Option<ast::Fetch>) -> Result<LogicalPlan> {
+        let Some(fetch) = fetch else { return Ok(plan) };
+        let rows = match fetch.quantity {
+            Some(quantity) => self.row_count(quantity)?,
+            None => Some(1),
+        };
+        Ok(plan.limit(0, rows))
+    }
+
     /// A number of rows; NULL is none.
     fn row_count(&self, node: ast::Expr) -> Result<Option<u64>> {
         let Located { expr, span } = self.converter().expr(node)?;

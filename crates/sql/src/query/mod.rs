@@ -3,11 +3,13 @@
 //! ```text
 //!   WITH ..            (here)            plans by name
 //!   FROM, JOIN         from, join        plans side by side, and the scope: what names mean
+//!   UNNEST             unnest            a row for each element of a list
 //!   VALUES             rows              rows that are in the text
 //!   WHERE              from              conditions, of which equalities of two tables become keys of joins
 //!   SELECT             select            columns, windows
+//!   COLUMNS('..')       columns           an item for each of some columns
 //!   GROUP BY           grouping, groups  sets of keys, and columns over the groups of each
-//!   (SELECT ..), IN    subquery, correlated    queries inside expressions, as joins
+//!   (SELECT ..), IN    subquery, correlated, value    queries inside expressions, as joins
 //!   ORDER BY, LIMIT    order, limit      rows in order, and the first of them
 //!   UNION ..           set_operation     plans one after the other
 //! ```
@@ -15,6 +17,7 @@
 //! Where a table's rows come from is not known here: whoever calls says what a name stands for. Expressions are
 //! converted as everywhere in this crate; here they learn which table their columns are of.
 
+mod columns;
 mod correlated;
 mod from;
 mod grouping;
@@ -27,6 +30,12 @@ mod scope;
 mod select;
 mod set_operation;
 mod subquery;
+mod unnest;
+mod value;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use dframe_core::{Error, Result};
 use dframe_expr::Span;
@@ -39,7 +48,11 @@ use crate::place::at;
 use crate::syntax::parse_query;
 use crate::text::Text;
 
-pub(crate) use subquery::SUBQUERY;
+use scope::Scope;
+pub(crate) use select::{excluded, table_name};
+
+/// What the table is called whose column stands for a query; no user's table is.
+pub(crate) const SUBQUERY: &str = "(subquery)";
 
 /// A table as a query names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +82,15 @@ pub fn plan_query(text: &str, tables: &mut Tables<'_>) -> Result<LogicalPlan> {
     let mut plan = || {
         let tokens = Text::new(text, Grammar::Query)?;
         let node = parse_query(&tokens)?;
-        Planner { text: &tokens, tables, opened: vec![], named: vec![] }.query(node)
+        Planner {
+            text: &tokens,
+            tables,
+            opened: vec![],
+            named: vec![],
+            around: vec![],
+            queries: Rc::default(),
+        }
+        .query(node)
     };
     plan().map_err(|error: Error| error.in_text(text))
 }
@@ -82,6 +103,10 @@ struct Planner<'a, 't> {
     opened: Vec<(Table, LogicalPlan)>,
     /// What WITH named, the innermost last.
     named: Vec<(String, LogicalPlan)>,
+    /// The scopes of the queries around, the innermost last.
+    around: Vec<Arc<Scope>>,
+    /// How many queries inside expressions there were until now.
+    queries: Rc<Cell<usize>>,
 }
 
 impl<'a> Planner<'a, '_> {
@@ -101,13 +126,17 @@ impl<'a> Planner<'a, '_> {
             }
         };
         self.named.truncate(outer);
-        self.limit(plan, node.limit_clause)
+        let plan = self.limit(plan, node.limit_clause)?;
+        self.fetch(plan, node.fetch)
     }
 
     fn with(&mut self, with: ast::With) -> Result<()> {
         if with.recursive {
             let span = self.text.span(with.with_token.0.span);
-            return Err(self.unsupported("WITH RECURSIVE", span));
+            let error = self.unsupported("WITH RECURSIVE", span);
+            return Err(error.remedy(
+                "write WITH, if no query names itself; rows of numbers are unnest([1, 2, 3])",
+            ));
         }
         for table in with.cte_tables {
             let plan = self.query(*table.query)?;
@@ -118,8 +147,8 @@ impl<'a> Planner<'a, '_> {
     }
 
     fn refuse_query_clauses(&self, node: &ast::Query) -> Result<()> {
-        let what = if node.fetch.is_some() {
-            "FETCH"
+        let what = if node.fetch.as_ref().is_some_and(|fetch| fetch.with_ties || fetch.percent) {
+            "FETCH .. WITH TIES and PERCENT"
         } else if !node.locks.is_empty() || node.for_clause.is_some() {
             "FOR"
         } else if node.settings.is_some() || node.format_clause.is_some() {

@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use dframe_core::{Error, Result};
 use dframe_expr::{Column, Expr, resolve_column};
 
-use super::subquery::value_column;
+use super::value::value_column;
 use crate::place::at;
 
 /// The names of one table: its alias, or what the file is called and the file's whole name.
@@ -39,6 +39,8 @@ pub(crate) struct ScopeColumn {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scope {
     pub columns: Vec<ScopeColumn>,
+    /// The scope of the query around, whose columns are not to be used; for what to say.
+    pub around: Option<Arc<Scope>>,
 }
 
 /// Expressions by the names that the user gave them.
@@ -101,8 +103,22 @@ impl Scope {
         };
         match aliased(&column, aliases) {
             Some(expr) => Ok(expr),
-            None => Err(at(error, column.span)),
+            None => Err(at(self.of_around(&column).unwrap_or(error), column.span)),
         }
+    }
+
+    /// What to say of a name that only queries around know.
+    fn of_around(&self, column: &Column) -> Option<Error> {
+        let around = self.around.as_ref()?;
+        let Ok(found) = around.column(column) else { return around.of_around(column) };
+        let name = &found.name;
+        let error = Error::unsupported(format!(
+            "the column '{name}' of the query around is not supported here"
+        ));
+        Some(error.remedy(
+            "name it in WHERE of one SELECT without GROUP BY, which for a value must aggregate or \
+             have LIMIT 1; else join with the query",
+        ))
     }
 
     /// The column that `column` names.

@@ -15,18 +15,21 @@ use std::sync::Arc;
 
 use dframe_core::{Error, Result};
 use dframe_expr::window::{Over, WindowCall, WindowFunction};
-use dframe_expr::{Expr, SortKey, Span, col, lit};
+use dframe_expr::{Expr, SortKey, Span, col, conjunction, lit, split_conjunction};
 use dframe_plan::LogicalPlan;
 use sqlparser::ast::{
-    self, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
+    self, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
 };
 
+use super::columns::{each_column, has_columns};
 use super::from::From;
 use super::grouping::{Grouping, Names};
 use super::groups::{Groups, named, places_of_values};
 use super::order::{OrderKey, Output, unused};
 use super::scope::{Scope, ScopeColumn};
-use super::subquery::{Membership, Value, memberships, with_readable_values};
+use super::subquery::{Membership, memberships};
+use super::unnest::{has_unnest, refuse_in_groups, unnested};
+use super::value::{Value, number_of, with_readable_values};
 use super::{Planner, SUBQUERY};
 use crate::call::has_grouping;
 use crate::convert::Converter;
@@ -52,9 +55,16 @@ impl<'a> Planner<'a, '_> {
     /// The plan of one SELECT in the order of `order`.
     pub fn select(&mut self, node: ast::Select, order: Vec<OrderKey>) -> Result<LogicalPlan> {
         self.refuse_select_clauses(&node)?;
-        let converter = self.converter().with_queries().with_windows(node.named_window)?;
-        let (mut tables, scope, mut taken) = self.tables_of(node.from)?;
-        let items = self.items(&converter, node.projection, &scope)?;
+        let converter = self.converter().with_queries(self.queries.clone());
+        let converter = converter.with_windows(node.named_window)?;
+        let (tables, scope, mut taken) = self.tables_of(node.from)?;
+        let projection = match node.flavor {
+            SelectFlavor::FromFirstNoSelect => {
+                vec![SelectItem::Wildcard(WildcardAdditionalOptions::default())]
+            }
+            _ => node.projection,
+        };
+        let items = self.items(&converter, projection, &scope)?;
         let aliases = aliases(&items);
         let condition = |node: Option<ast::Expr>| -> Result<Option<Expr>> {
             let Some(node) = node else { return Ok(None) };
@@ -76,15 +86,17 @@ impl<'a> Planner<'a, '_> {
         let names =
             Names { converter: &converter, scope: &scope, items: &items, aliases: &aliases };
         let grouping = self.grouping(node.group_by, &names)?;
-        let (hidden, values) = (vec![], self.values_of(&converter)?);
-        let outputs = outputs(items);
+        self.around.push(Arc::new(scope.clone()));
+        let values = self.values_of(&converter, &scope, &aliases, &mut taken)?;
+        let (hidden, outputs) = (vec![], outputs(items));
         let mut selection = Selection { outputs, hidden, once, grouping, having, scope, values };
         let below = filter.iter().chain(members.iter().filter_map(Membership::needle));
-        tables.extend(selection.values_of_rows(below, qualify.as_ref())?);
-        let mut from = From::joined(tables, filter)?;
+        let values = selection.values_of_rows(below, qualify.as_ref());
+        let mut from = with_values(tables, filter, values)?;
         for membership in members {
             from = self.member(from, membership, &selection.scope, &mut taken)?;
         }
+        self.around.pop();
         selection.plan(from, qualify, distinct, order)
     }
 
@@ -110,10 +122,10 @@ impl<'a> Planner<'a, '_> {
                     wildcard(converter, options, columns, scope)?
                 }
                 SelectItem::UnnamedExpr(node) => {
-                    vec![item(converter.expr(node)?.expr, None, scope, &items)?]
+                    expanded(converter.expr(node)?.expr, None, scope, &items)?
                 }
                 SelectItem::ExprWithAlias { expr, alias } if !is_test(converter, &alias) => {
-                    vec![item(converter.expr(expr)?.expr, Some(alias.value), scope, &items)?]
+                    expanded(converter.expr(expr)?.expr, Some(alias.value), scope, &items)?
                 }
                 other => {
                     let span = converter.place(&other);
@@ -146,6 +158,20 @@ impl<'a> Planner<'a, '_> {
         };
         Err(self.unsupported(what, self.text.span(node.select_token.0.span)))
     }
+}
+
+/// The item `expr`, or one for each column that COLUMNS in it stands for.
+fn expanded(
+    expr: Expr,
+    alias: Option<String>,
+    scope: &Scope,
+    earlier: &[Item],
+) -> Result<Vec<Item>> {
+    let Some(each) = each_column(&expr, scope, &aliases(earlier))? else {
+        return Ok(vec![item(expr, alias, scope, earlier)?]);
+    };
+    let one = |(name, expr)| Item { name: alias.clone().unwrap_or(name), expr, aliased: false };
+    Ok(each.into_iter().map(one).collect())
 }
 
 /// The item `expr`, which may use the names that the user gave to `earlier` ones.
@@ -183,6 +209,7 @@ fn wildcard(
         wildcard_token: options.wildcard_token.clone(),
         opt_exclude: options.opt_exclude.clone(),
         opt_replace: options.opt_replace.clone(),
+        opt_rename: options.opt_rename.clone(),
         ..Default::default()
     };
     if options != known {
@@ -214,10 +241,23 @@ fn wildcard(
         let item = items.iter_mut().find(|item| item.name.eq_ignore_ascii_case(&name));
         item.ok_or_else(|| at(no_column(&name), place))?.expr = expr;
     }
+    for ast::IdentWithAlias { ident, alias } in options.opt_rename.into_iter().flat_map(renamed) {
+        let item = items.iter_mut().find(|item| item.name.eq_ignore_ascii_case(&ident.value));
+        let place = converter.text.span(ident.span);
+        item.ok_or_else(|| at(no_column(&ident.value), place))?.name = alias.value;
+    }
     Ok(items)
 }
 
-fn excluded(exclude: ast::ExcludeSelectItem) -> Vec<ast::ObjectName> {
+fn renamed(rename: ast::RenameSelectItem) -> Vec<ast::IdentWithAlias> {
+    match rename {
+        ast::RenameSelectItem::Single(name) => vec![name],
+        ast::RenameSelectItem::Multiple(names) => names,
+    }
+}
+
+/// The names that EXCLUDE has.
+pub(crate) fn excluded(exclude: ast::ExcludeSelectItem) -> Vec<ast::ObjectName> {
     match exclude {
         ast::ExcludeSelectItem::Single(name) => vec![name],
         ast::ExcludeSelectItem::Multiple(names) => names,
@@ -229,7 +269,7 @@ fn no_column(name: &str) -> Error {
 }
 
 /// The name without quotes; of several parts, with dots between.
-pub(super) fn table_name(name: &ast::ObjectName) -> String {
+pub(crate) fn table_name(name: &ast::ObjectName) -> String {
     let part = |part: &ast::ObjectNamePart| match part.as_ident() {
         Some(ident) => ident.value.clone(),
         None => part.to_string(),
@@ -255,12 +295,40 @@ fn outputs(items: Vec<Item>) -> Vec<Output> {
     outputs
 }
 
-fn refuse_grouped(filter: Option<&Expr>) -> Result<()> {
+/// The rows of `tables` for which `filter` is true, with `values` beside them.
+fn with_values(
+    mut tables: Vec<LogicalPlan>,
+    filter: Option<Expr>,
+    values: Vec<Value>,
+) -> Result<LogicalPlan> {
+    let (rows, lookups): (Vec<_>, Vec<_>) =
+        values.into_iter().partition(|value| value.row.is_some());
+    tables.extend(rows.into_iter().filter_map(|value| value.row));
+    let needs = |part: &Expr| {
+        let numbers: Vec<usize> = part.columns().iter().filter_map(number_of).collect();
+        lookups.iter().any(|value| numbers.contains(&value.number))
+    };
+    let parts = filter.iter().flat_map(split_conjunction).cloned();
+    let (late, early): (Vec<Expr>, Vec<Expr>) = parts.partition(needs);
+    let from = From::joined(tables, conjunction(early))?;
+    let from = lookups.into_iter().try_fold(from, |from, value| value.beside(from))?;
+    match conjunction(late) {
+        Some(late) => from.filter(late),
+        None => Ok(from),
+    }
+}
+
+/// A condition on rows, where neither aggregates nor windows are.
+pub(super) fn refuse_grouped(filter: Option<&Expr>) -> Result<()> {
     let Some(filter) = filter else { return Ok(()) };
     let (what, remedy) = if filter.contains_window() {
         ("a window function", "filter on it with QUALIFY")
     } else if has_grouping(filter) {
         ("grouping()", "filter on it with HAVING")
+    } else if has_columns(filter) {
+        ("COLUMNS", "write a condition for each column")
+    } else if has_unnest(filter) {
+        ("unnest()", "filter the rows of a subquery that unnests")
     } else if let Some(call) = filter.aggregates().first() {
         let error = Error::invalid_input("WHERE cannot contain an aggregate");
         return Err(at(error.remedy("filter on it with HAVING"), call.span));
@@ -296,7 +364,8 @@ impl Selection {
 
     fn exprs<'s>(&'s self, qualify: Option<&'s Expr>) -> impl Iterator<Item = &'s Expr> {
         let outputs = self.outputs.iter().chain(&self.hidden).map(|output| &output.expr);
-        outputs.chain(&self.once).chain(qualify)
+        let needles = self.values.iter().filter_map(Value::needle);
+        outputs.chain(&self.once).chain(qualify).chain(needles)
     }
 
     /// The values of queries that are needed beside rows, also for `below`; those beside groups stay.
@@ -304,7 +373,7 @@ impl Selection {
         &mut self,
         below: impl Iterator<Item = &'e Expr>,
         qualify: Option<&Expr>,
-    ) -> Result<Vec<LogicalPlan>> {
+    ) -> Vec<Value> {
         let (mut of_rows, mut of_groups) = (vec![], vec![]);
         let keys = self.grouping.as_ref().map(Grouping::keys).unwrap_or_default();
         below.for_each(|expr| places_of_values(expr, None, &mut of_rows, &mut vec![]));
@@ -316,11 +385,11 @@ impl Selection {
             places_of_values(expr, keys, &mut of_rows, &mut of_groups);
         }
         let values = std::mem::take(&mut self.values);
-        let rows = values.iter().filter(|value| of_rows.contains(&value.number));
-        let rows = rows.map(|value| value.rows.clone()).collect();
+        let of_rows = values.iter().filter(|value| of_rows.contains(&value.number)).cloned();
+        let of_rows = of_rows.collect();
         self.values =
             values.into_iter().filter(|value| of_groups.contains(&value.number)).collect();
-        Ok(rows)
+        of_rows
     }
 
     fn plan(
@@ -387,6 +456,7 @@ impl Selection {
     /// All columns, grouped if the query groups.
     fn columns(self, from: LogicalPlan) -> Result<LogicalPlan> {
         if self.groups(None) {
+            self.exprs(None).chain(&self.having).try_for_each(refuse_in_groups)?;
             let columns = self.outputs.into_iter().chain(self.hidden);
             let columns = columns.map(|output| (output.name, output.expr)).collect();
             return Groups::new(self.grouping).plan(from, columns, self.having, self.values);
@@ -396,7 +466,9 @@ impl Selection {
             let error = Error::invalid_input("grouping() has a meaning only for groups");
             return Err(at(error.remedy("add GROUP BY"), output.expr.span()));
         }
-        from.project(all.map(|output| named(output.expr.clone(), &output.name)).collect())
+        let names: Vec<&String> = all.clone().map(|output| &output.name).collect();
+        let (from, exprs) = unnested(from, all.map(|output| output.expr.clone()).collect())?;
+        from.project(exprs.into_iter().zip(names).map(|(expr, name)| named(expr, name)).collect())
     }
 }
 

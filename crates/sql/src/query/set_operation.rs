@@ -1,13 +1,17 @@
 //! UNION, EXCEPT and INTERSECT: rows of several queries, column by column.
 
+use std::sync::Arc;
+
 use arrow::datatypes::{DataType, Schema};
 use dframe_core::{Error, Result};
+use dframe_expr::window::{Over, WindowCall, WindowFunction};
 use dframe_expr::{Expr, Span, coalesce, col, null};
 use dframe_plan::LogicalPlan;
 use dframe_plan::node::{JoinKind, JoinOn};
 use sqlparser::ast::{SetExpr, SetOperator, SetQuantifier};
 
 use super::Planner;
+use super::order::unused;
 
 impl Planner<'_, '_> {
     /// The plan of a query without WITH, ORDER BY and LIMIT.
@@ -56,32 +60,99 @@ impl Planner<'_, '_> {
         quantifier: SetQuantifier,
         place: Span,
     ) -> Result<LogicalPlan> {
-        let plans = aligned(plans).map_err(|error| crate::place::at(error, place))?;
-        match (op, quantifier) {
-            (SetOperator::Union, SetQuantifier::All) => LogicalPlan::union(plans),
-            (SetOperator::Union, SetQuantifier::None | SetQuantifier::Distinct) => {
-                LogicalPlan::union(plans)?.distinct()
+        use SetQuantifier::{All, AllByName, ByName, Distinct, DistinctByName, None};
+        let plans = match quantifier {
+            ByName | AllByName | DistinctByName => by_name(plans),
+            _ => aligned(plans),
+        };
+        let plans = plans.map_err(|error| crate::place::at(error, place))?;
+        let kind = match op {
+            SetOperator::Union => return union(plans, matches!(quantifier, All | AllByName)),
+            SetOperator::Intersect => JoinKind::Semi,
+            SetOperator::Except | SetOperator::Minus => JoinKind::Anti,
+        };
+        match quantifier {
+            None | Distinct => matching(plans, kind, false),
+            All => matching(plans, kind, true),
+            other => {
+                let error = self.unsupported(&format!("{op} {other}"), place);
+                Err(error.remedy("select the columns of both queries in the same order"))
             }
-            (
-                SetOperator::Except | SetOperator::Minus,
-                SetQuantifier::None | SetQuantifier::Distinct,
-            ) => matching(plans, JoinKind::Anti),
-            (SetOperator::Intersect, SetQuantifier::None | SetQuantifier::Distinct) => {
-                matching(plans, JoinKind::Semi)
-            }
-            (op, quantifier) => Err(self.unsupported(&format!("{op} {quantifier}"), place)),
         }
     }
 }
 
-/// The different rows of the first that are in the second, or are not.
-fn matching(plans: Vec<LogicalPlan>, kind: JoinKind) -> Result<LogicalPlan> {
+fn union(plans: Vec<LogicalPlan>, all: bool) -> Result<LogicalPlan> {
+    let union = LogicalPlan::union(plans)?;
+    if all { Ok(union) } else { union.distinct() }
+}
+
+/// The different rows of the first that are in the second, or are not. With `counted`, equal rows are different:
+/// the third `x` is in the second if that has three.
+fn matching(plans: Vec<LogicalPlan>, kind: JoinKind, counted: bool) -> Result<LogicalPlan> {
     let [left, right] = <[LogicalPlan; 2]>::try_from(plans)
         .map_err(|_| Error::internal("a set operation takes two queries"))?;
-    let schema = left.schema();
-    let keys = schema.fields().iter().map(|field| (col(field.name()), col(field.name()))).collect();
+    let columns = columns_of(&left);
+    let (left, right) = match counted {
+        true => (numbered(left)?, numbered(right)?),
+        false => (left.distinct()?, right),
+    };
+    let keys = columns_of(&left).into_iter().map(|column| (column.clone(), column)).collect();
     let on = JoinOn { kind, keys, nulls_equal: true, condition: None, asof: None };
-    left.distinct()?.join(right, on)
+    let joined = left.join(right, on)?;
+    if counted { joined.project(columns) } else { Ok(joined) }
+}
+
+/// `plan` with the place of each row among those that are equal to it.
+fn numbered(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let call = WindowCall {
+        function: WindowFunction::RowNumber,
+        args: vec![],
+        filter: None,
+        distinct: false,
+        ignore_nulls: false,
+        over: Over { partition_by: columns_of(&plan), order_by: vec![], frame: None },
+        span: Span::NONE,
+    };
+    let schema = plan.schema();
+    let taken: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let name = unused("place".to_string(), &taken);
+    plan.with_columns(vec![Expr::Window(Arc::new(call)).alias(name)])
+}
+
+fn columns_of(plan: &LogicalPlan) -> Vec<Expr> {
+    plan.schema().fields().iter().map(|field| col(field.name())).collect()
+}
+
+/// `plans` with the columns of all by name, which are NULL where a plan has none of the name.
+fn by_name(plans: Vec<LogicalPlan>) -> Result<Vec<LogicalPlan>> {
+    let schemas: Vec<_> = plans.iter().map(LogicalPlan::schema).collect();
+    let mut names: Vec<&String> = vec![];
+    for field in schemas.iter().flat_map(|schema| schema.fields()) {
+        if !names.iter().any(|name| name.eq_ignore_ascii_case(field.name())) {
+            names.push(field.name());
+        }
+    }
+    let column = |schema: &Schema, name: &String| {
+        let fields = schema.fields().iter();
+        let mut own = fields.filter(|field| field.name().eq_ignore_ascii_case(name));
+        let (found, other) = (own.next(), own.next());
+        if let Some(other) = other {
+            let message = format!("both '{name}' and '{}' are columns of one query", other.name());
+            return Err(
+                Error::invalid_input(message).remedy("name columns that differ not only in case")
+            );
+        }
+        Ok(match found {
+            Some(field) if field.name() == name => col(name),
+            Some(field) => col(field.name()).alias(name),
+            None => null().alias(name),
+        })
+    };
+    let plans = plans.into_iter().zip(&schemas).map(|(plan, schema)| {
+        plan.project(names.iter().map(|name| column(schema, name)).collect::<Result<_>>()?)
+    });
+    aligned(plans.collect::<Result<_>>()?)
 }
 
 /// `plans` with the names of the first, and types that hold the values of all.

@@ -1,74 +1,29 @@
-//! Queries inside expressions: a value, `x IN (SELECT ..)`, `EXISTS (SELECT ..)`. Here they know nothing of the
-//! query that they are in.
+//! Queries inside expressions: a value, `x IN (SELECT ..)`, `EXISTS (SELECT ..)`.
 //!
 //! ```text
-//!   x > (SELECT avg(x) FROM t)      a table of one row beside those of FROM, and its column in place of the query
+//!   x > (SELECT avg(x) FROM t)      a value beside the rows of FROM
 //!   k IN (SELECT k FROM t)          semi join
 //!   k NOT IN (SELECT k FROM t)      anti join, and a filter by what NULL makes of it
 //!   EXISTS (SELECT ..)              a filter by the number of rows
 //! ```
+//!
+//! The last three are so in WHERE, alone or between ANDs; elsewhere they are values too.
 
 use dframe_core::{Error, Result};
 use dframe_expr::aggregate::AggregateFunction;
-use dframe_expr::{Column, Expr, Span, col, count_all, lit};
+use dframe_expr::{Expr, Span, col, count_all, lit};
 use dframe_plan::LogicalPlan;
 use dframe_plan::node::{JoinKind, JoinOn};
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator};
 
 use super::Planner;
+use super::correlated::Correlated;
 use super::from::Taken;
 use super::scope::{Aliases, Scope};
+use super::value::{Partners, Value, cross, number_of, value_name};
 use crate::convert::Converter;
+use crate::inner::{Asked, Inner, in_query};
 use crate::place::at;
-
-/// What the table is called whose column stands for a query; no user's table is.
-pub(crate) const SUBQUERY: &str = "(subquery)";
-
-/// The column in the plan that query `number` of a SELECT gives.
-fn value_name(number: &str) -> String {
-    format!("subquery#{number}")
-}
-
-/// The number of the query whose value the column of the plan is.
-pub(super) fn number_of(column: &Column) -> Option<usize> {
-    column.name.strip_prefix("subquery#")?.parse().ok()
-}
-
-/// The value of a query in an expression, as a table of one row.
-#[derive(Clone, Debug)]
-pub(super) struct Value {
-    /// Which of the SELECT's queries it is of.
-    pub number: usize,
-    /// The row.
-    pub rows: LogicalPlan,
-}
-
-impl Value {
-    /// `plan` with the value beside each row.
-    pub fn beside(self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        plan.join(self.rows, cross())
-    }
-}
-
-fn cross() -> JoinOn {
-    JoinOn { kind: JoinKind::Cross, keys: vec![], nulls_equal: false, condition: None, asof: None }
-}
-
-/// `expr`, before its names have a meaning, with values of queries under a name that can be read.
-pub(super) fn with_readable_values(expr: Expr) -> Result<Expr> {
-    expr.rewrite(&mut |node| match node {
-        Expr::Column(column) if column.relation.as_deref() == Some(SUBQUERY) => Ok(col("subquery")),
-        other => Ok(other),
-    })
-}
-
-/// The column in the plan for one that stands for a query.
-pub(super) fn value_column(column: &Column) -> Option<Expr> {
-    let stands_for_query = column.relation.as_deref() == Some(SUBQUERY);
-    stands_for_query.then(|| {
-        Expr::Column(Column { relation: None, name: value_name(&column.name), span: column.span })
-    })
-}
 
 /// A condition on the rows of a query.
 struct Written {
@@ -114,7 +69,7 @@ fn split(
     rest: &mut Option<ast::Expr>,
 ) {
     let place = converter.place(&node);
-    match node {
+    match in_query(node) {
         ast::Expr::BinaryOp { left, op: BinaryOperator::And, right } if !not => {
             split(*left, false, converter, written, rest);
             split(*right, false, converter, written, rest);
@@ -150,6 +105,9 @@ fn split(
 fn leads_to_query(node: &ast::Expr) -> bool {
     match node {
         ast::Expr::InSubquery { .. } | ast::Expr::Exists { .. } => true,
+        ast::Expr::AnyOp { .. } | ast::Expr::AllOp { .. } => {
+            matches!(in_query(node.clone()), ast::Expr::InSubquery { .. })
+        }
         ast::Expr::Nested(inner) => leads_to_query(inner),
         ast::Expr::UnaryOp { op: UnaryOperator::Not, expr } => leads_to_query(expr),
         _ => false,
@@ -164,21 +122,44 @@ impl Membership {
 }
 
 impl Planner<'_, '_> {
-    /// A table of one row and one column for each query that stands for a value.
-    pub fn values_of(&mut self, converter: &Converter<'_>) -> Result<Vec<Value>> {
-        let queries = converter.take_queries().into_iter().enumerate();
-        let value = |(number, (query, place))| {
-            Ok(Value { number, rows: self.value(number, query, place)? })
-        };
-        queries.map(value).collect()
+    /// What each query inside an expression is worth beside the rows of `outer`.
+    pub fn values_of(
+        &mut self,
+        converter: &Converter<'_>,
+        outer: &Scope,
+        aliases: Aliases<'_>,
+        taken: &mut Taken,
+    ) -> Result<Vec<Value>> {
+        let mut values = vec![];
+        for Inner { number, asked, query, place } in converter.take_queries() {
+            values.push(match asked {
+                Asked::Value => self.value(number, query, place, outer, taken)?,
+                Asked::Any => self.any(number, query, outer, taken)?,
+                Asked::Among(needle) => {
+                    let asked = (outer.resolve(needle, aliases)?, place);
+                    self.among(number, asked, query, outer, taken)?
+                }
+            });
+        }
+        Ok(values)
     }
 
-    fn value(&mut self, number: usize, query: ast::Query, place: Span) -> Result<LogicalPlan> {
+    fn value(
+        &mut self,
+        number: usize,
+        query: ast::Query,
+        place: Span,
+        outer: &Scope,
+        taken: &mut Taken,
+    ) -> Result<Value> {
+        if let Some((partners, item)) = self.correlated_value(&query, outer, taken)? {
+            return Value::aggregated(number, partners, item);
+        }
         let plan = self.query(query)?;
         let column = only_column(&plan).map_err(|error| at(error, place))?;
         let name = value_name(&number.to_string());
         if plan.row_count() == Some(1) {
-            return plan.project(vec![col(column).alias(name)]);
+            return Ok(Value::of_row(number, plan.project(vec![col(column).alias(name)])?));
         }
         if plan.row_count_max().is_none_or(|rows| rows > 1) {
             let error = Error::unsupported("a query for a value must be one that gives one row");
@@ -189,7 +170,43 @@ impl Planner<'_, '_> {
         }
         // No row means NULL.
         let first = col(column).aggregate(AggregateFunction::Max).alias(name);
-        plan.aggregate_select(vec![], vec![first], None)
+        Ok(Value::of_row(number, plan.aggregate_select(vec![], vec![first], None)?))
+    }
+
+    /// Whether `query` has rows.
+    fn any(
+        &mut self,
+        number: usize,
+        query: ast::Query,
+        outer: &Scope,
+        taken: &mut Taken,
+    ) -> Result<Value> {
+        let partners = match self.correlated(&query, false, outer, taken)? {
+            Some(found) => found.partners,
+            None => Partners { rows: self.query(query)?.limit(0, Some(1)), conditions: vec![] },
+        };
+        Value::any(number, partners)
+    }
+
+    /// Whether `needle`, asked for at a place, is among the rows of `query`.
+    fn among(
+        &mut self,
+        number: usize,
+        (needle, place): (Expr, Span),
+        query: ast::Query,
+        outer: &Scope,
+        taken: &mut Taken,
+    ) -> Result<Value> {
+        if let Some(Correlated { partners, item: Some(item) }) =
+            self.correlated(&query, true, outer, taken)?
+        {
+            return Value::among(number, needle, partners, item);
+        }
+        let plan = self.query(query)?;
+        let column = only_column(&plan).map_err(|error| at(error, place))?;
+        let name = value_name(&format!("{number}.item"));
+        let rows = plan.project(vec![col(column).alias(&name)])?;
+        Value::among(number, needle, Partners { rows, conditions: vec![] }, col(name))
     }
 
     /// The rows of `plan` for which `membership` is true.
@@ -201,15 +218,17 @@ impl Planner<'_, '_> {
         taken: &mut Taken,
     ) -> Result<LogicalPlan> {
         let Membership { needle, query, negated, place } = membership;
-        if let Some(correlated) = self.correlated(&query, needle.as_ref(), scope, taken)? {
-            if negated && needle.is_some() {
-                let error = self.unsupported(
-                    "NOT IN of a query that names columns of the one around it",
-                    place,
-                );
-                return Err(error.remedy("write NOT EXISTS"));
-            }
-            return correlated.join(plan, negated);
+        if let Some(found) = self.correlated(&query, needle.is_some(), scope, taken)? {
+            let Correlated { partners, item } = found;
+            return match needle.zip(item) {
+                None => partners.join(plan, negated),
+                Some((needle, item)) if !negated => {
+                    partners.with_equal(needle, item).join(plan, false)
+                }
+                Some((needle, item)) => {
+                    without(plan, Value::among(self.next_number(), needle, partners, item)?)
+                }
+            };
         }
         let rows = self.query(query)?;
         let Some(needle) = needle else { return existing(plan, rows, negated) };
@@ -228,6 +247,18 @@ impl Planner<'_, '_> {
         let known = needle.is_not_null().and(col(&all).eq(col(&values)));
         beside(joined, counts, col(&all).eq(lit(0)).or(known))
     }
+
+    fn next_number(&self) -> usize {
+        self.queries.set(self.queries.get() + 1);
+        self.queries.get() - 1
+    }
+}
+
+/// The rows of `plan` for which `value` is false.
+fn without(plan: LogicalPlan, value: Value) -> Result<LogicalPlan> {
+    let columns = columns_of(&plan);
+    let name = value_name(&value.number.to_string());
+    value.beside(plan)?.filter(col(name).not())?.project(columns)
 }
 
 /// The rows of `plan` if there are `rows`, or if there are none.
@@ -241,9 +272,12 @@ fn existing(plan: LogicalPlan, rows: LogicalPlan, negated: bool) -> Result<Logic
 
 /// The rows of `plan` for which `condition` holds, which also names columns of the one row `one`.
 fn beside(plan: LogicalPlan, one: LogicalPlan, condition: Expr) -> Result<LogicalPlan> {
-    let schema = plan.schema();
-    let columns = schema.fields().iter().map(|field| col(field.name())).collect();
+    let columns = columns_of(&plan);
     plan.join(one, cross())?.filter(condition)?.project(columns)
+}
+
+fn columns_of(plan: &LogicalPlan) -> Vec<Expr> {
+    plan.schema().fields().iter().map(|field| col(field.name())).collect()
 }
 
 fn only_column(plan: &LogicalPlan) -> Result<String> {
