@@ -62,6 +62,7 @@ mod reshape;
 mod rows;
 mod session;
 mod sink;
+mod sketch;
 mod stats;
 mod survey;
 mod time_windows;

@@ -10,7 +10,7 @@ use crate::query::{Context, Query, joined};
 /// Summarize each column
 ///
 /// The number of values and of NULLs, about how many are different (standard error 1.6 %), mean, sample
-/// standard deviation, least and greatest value, and exact quartiles.
+/// standard deviation, least and greatest value, and exact quartiles; in a table, a histogram, too.
 #[derive(Args, Debug)]
 #[command(after_help = r#"Examples:
   dframe describe data/flights.parquet
@@ -42,5 +42,9 @@ pub fn run(args: &Describe, context: &Context) -> Result<()> {
         let exprs = parse_exprs(&text)?;
         frame = query.step(&text, || frame.select(exprs))?;
     }
-    query.finish(frame.describe())
+    let summary = match query.shows_table() {
+        true => frame.describe_with_histograms(),
+        false => frame.describe(),
+    };
+    query.finish(summary)
 }
