@@ -326,6 +326,47 @@ fn a_store_that_refuses_leaves_the_old_object() {
 }
 
 #[test]
+fn folders_are_prefixes_whose_objects_appear_together() {
+    let store = with_flights();
+    let by = "case when distance > 2000 then 'a/b' else substr(origin, 1, 1) end as far";
+    let write = |more: &[&str]| {
+        let words = ["convert", FLIGHTS, "-o", "s3://bucket/out.csv", "--partition-by", by];
+        dframe(&store).args(words).args(["--file-size", "256KB"]).args(more).output().unwrap()
+    };
+    stdout(&write(&[]));
+    let written = store.names();
+    assert!(written.iter().any(|name| name == "out.csv/far=a%2Fb/part-000000.csv"), "{written:?}");
+    assert!(written.iter().any(|name| name.ends_with("part-000001.csv")) && written.len() > 20);
+    assert_eq!(store.unfinished(), 0);
+    let expected = stdout(&sql(&store, &format!("{COUNT} '{FLIGHTS}'")));
+    let query = format!("{COUNT} 's3://bucket/out.csv'");
+    assert_eq!(stdout(&sql(&store, &query)), expected);
+    let keys = stdout(&sql(&store, "SELECT far FROM 's3://bucket/out.csv' WHERE far LIKE 'a%'"));
+    assert!(keys.contains("a/b"), "{keys}");
+
+    fails(&write(&[]), 1, &["the output is there already", "s3://bucket/out.csv", "--overwrite"]);
+    store.put("out.csv/far=ZZ/part-000009.csv", "date,delay,distance,origin,destination\n");
+    // A refusal at any moment leaves what was there, and nothing begun: while files are made, and at their end.
+    for after in [1, 30] {
+        store.fail(Fault::Status(403), after, 1);
+        fails(&write(&["--overwrite"]), 3, &["the store refuses access"]);
+        assert_eq!((store.names().len(), store.unfinished()), (written.len() + 1, 0), "{after}");
+    }
+    stdout(&write(&["--overwrite"]));
+    assert_eq!((store.names(), store.unfinished()), (written, 0));
+}
+
+#[test]
+fn what_is_explained_or_drawn_is_an_object_too() {
+    let store = with_flights();
+    let run = |words: &[&str]| stdout(&dframe(&store).args(words).output().unwrap());
+    run(&["select", FLIGHTS, "--explain", "-o", "s3://bucket/plan.txt"]);
+    assert!(String::from_utf8(store.get("plan.txt").unwrap()).unwrap().contains("flights"));
+    run(&["groupby", FLIGHTS, "--by", "origin", "--plot", "bar", "-o", "s3://bucket/plot.svg"]);
+    assert!(store.get("plot.svg").unwrap().starts_with(b"<svg"));
+}
+
+#[test]
 fn what_cannot_be_written_is_told() {
     let store = with_flights();
     let web = format!("{}/bucket/a.csv", store.url);
@@ -334,7 +375,8 @@ fn what_cannot_be_written_is_told() {
     };
     fails(&convert(&[&web]), 1, &["a web server takes no files", "s3://"]);
     fails(&convert(&["s3://bucket/a.sqlite"]), 1, &["an SQLite database cannot be written into"]);
-    let folder = ["s3://bucket/a", "--partition-by", "origin"];
-    fails(&convert(&folder), 1, &["a folder of files cannot be written into a store"]);
+    let folder = |name| convert(&[name, "--partition-by", "origin"]);
+    fails(&folder("s3://bucket"), 1, &["a whole bucket is no output"]);
+    fails(&folder(&web), 1, &["a web server takes no files"]);
     fails(&convert(&["s3://nowhere/a.csv"]), 3, &["no such bucket"]);
 }

@@ -83,6 +83,11 @@ impl Store {
         self.with(|state| state.objects.get(key).map(|(bytes, _)| bytes.clone()))
     }
 
+    /// The names of all objects, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.with(|state| state.objects.keys().cloned().collect())
+    }
+
     /// How many objects are begun, and neither whole nor given up.
     pub fn unfinished(&self) -> usize {
         self.with(|state| state.uploads.len())
@@ -233,6 +238,9 @@ impl State {
         if bucket != BUCKET {
             return (Answer::error(404, "NoSuchBucket"), None);
         }
+        if key.is_empty() && request.query.contains_key("delete") {
+            return (self.delete(request), None);
+        }
         if key.is_empty() {
             return (self.list(request), None);
         }
@@ -245,6 +253,19 @@ impl State {
             _ => self.write(key, request),
         };
         (answer, fault)
+    }
+
+    /// Many objects at once, which may be none.
+    fn delete(&mut self, request: &Request) -> Answer {
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        let keys = body.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap());
+        let mut deleted = String::new();
+        for key in keys {
+            self.objects.remove(key);
+            deleted += &format!("<Deleted><Key>{key}</Key></Deleted>");
+        }
+        let body = format!("<DeleteResult>{deleted}</DeleteResult>").into_bytes();
+        Answer { status: 200, headers: Vec::new(), body }
     }
 
     /// A whole object, or one in parts: begun, filled, completed or given up.

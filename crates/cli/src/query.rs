@@ -7,10 +7,11 @@
 //! Frames report a wrong step late and without the user's text. [`Query::step`] asks at once, while it
 //! is known which text the step came from.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
-use dframe::io::{Compression, SinkOptions};
+use dframe::io::{Compression, SinkOptions, write_object};
 use dframe::plan::Optimizer;
 use dframe::prelude::{Expr, LazyFrame, RunStats, Session, col, count_all};
 use dframe::size::format_bytes;
@@ -222,7 +223,7 @@ impl<'a> Query<'a> {
                 Some(kind) => {
                     let chart = plot::gather(kind, &output, &schema, batches)?;
                     query.progress.finish();
-                    chart.draw(&output, query.context.messages)
+                    query.write_text(&output, &chart.draw(&output, query.context.messages)?)
                 }
             }
         })
@@ -247,7 +248,7 @@ impl<'a> Query<'a> {
             let count = frame.count()?;
             query.progress.finish();
             if query.output.is_default() {
-                return query.output.for_text().write_text(&format!("{count}\n"));
+                return query.write_text(&query.output.for_text(), &format!("{count}\n"));
             }
             let count = i64::try_from(count).map_err(|_| Error::invalid_data("too many rows"))?;
             let column = Arc::new(Int64Array::from(vec![count]));
@@ -344,8 +345,21 @@ impl<'a> Query<'a> {
             Explain::Graph => frame.graph()?.to_string(),
         };
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        output.write_text(&(text + end))
+        self.write_text(&output, &(text + end))
     }
+
+    /// Writes text as it is, to a file or into a store.
+    fn write_text(&self, output: &Output, text: &str) -> Result<()> {
+        match output.path().filter(|path| is_url(path)) {
+            Some(path) if write_object(path, text, &self.session.sink_options()?)? => Ok(()),
+            _ => output.write_text(text),
+        }
+    }
+}
+
+/// Whether a name is that of an object in a store.
+fn is_url(path: &Path) -> bool {
+    path.to_str().is_some_and(|name| name.contains("://"))
 }
 
 /// The graph of tasks as SVG; empty if there is none, as when the query cannot run.

@@ -37,7 +37,7 @@ pub use parquet::{ColumnMeta, FileMeta, ParquetOptions, ParquetSource, RowGroupM
 pub use paths::Inputs;
 pub use sink::{
     Compression, FolderOptions, Format, Sink, SinkOptions, SinkReport, TableOptions, Target,
-    WholeFile, create_sink, is_broken_pipe, type_name,
+    WholeFile, create_sink, is_broken_pipe, type_name, write_object,
 };
 pub use sqlite::{SqliteOptions, SqliteSource};
 pub use text::{BadRows, Survey};

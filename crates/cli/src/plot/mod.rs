@@ -69,20 +69,19 @@ pub fn gather(
 }
 
 impl Plot {
-    /// Draws to where the result goes: a file called `.svg` is a picture, anything else is text.
+    /// What is to be written where the result goes: a file called `.svg` is a picture, anything else is text.
     ///
     /// # Errors
-    /// What cannot be written.
-    pub fn draw(&self, output: &Output, messages: Messages) -> Result<()> {
+    /// What cannot be drawn.
+    pub fn draw(&self, output: &Output, messages: Messages) -> Result<String> {
         if end_of(output) == Some("svg") {
             self.notes.iter().for_each(|note| messages.warn(note));
-            let svg = svg::draw(&self.chart)
-                .map_err(|error| Error::internal(format!("cannot draw the chart: {error}")))?;
-            return output.write_text(&svg);
+            return svg::draw(&self.chart)
+                .map_err(|error| Error::internal(format!("cannot draw the chart: {error}")));
         }
         let text = terminal::draw(&self.chart, output.width().unwrap_or(WIDTH));
         let notes: String = self.notes.iter().map(|note| format!("({note})\n")).collect();
-        output.write_text(&(text + &notes))
+        Ok(text + &notes)
     }
 }
 

@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use std::sync::Arc;
 
-use super::fault::{READ, failed};
+use super::fault::{READ, WRITE, failed};
 use super::stores::{Store, Stores};
 use super::url::{Kind, Url};
 use super::{Object, read};
@@ -44,6 +44,28 @@ pub(crate) fn expand(
             if found.is_empty() { Err(no_such(&store, url)) } else { Ok(found) }
         }
         Err(error) => Err(failed(error, url.kind, Path::new(&name_of(url)), READ)),
+    }
+}
+
+/// All objects below a prefix, but for those that writers keep for themselves; there may be none.
+///
+/// # Errors
+/// The store does not answer.
+pub(crate) fn all_below(url: &Url<'_>, stores: &Stores) -> Result<Vec<Object>> {
+    below(&stores.of(url)?, url.key, &|_| true)
+}
+
+impl Object {
+    /// Removes it.
+    ///
+    /// # Errors
+    /// The store does not.
+    pub(crate) fn delete(&self) -> Result<()> {
+        let object = self.clone();
+        self.store.network.wait(async move {
+            let deleted = object.store.store.delete(&object.key).await;
+            deleted.map_err(|error| failed(error, object.store.kind, &object.name, WRITE))
+        })
     }
 }
 

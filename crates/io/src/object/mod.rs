@@ -26,7 +26,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use list::expand;
+pub(crate) use list::{all_below, expand};
 pub(crate) use read::Ending;
 pub(crate) use stores::Store;
 pub use stores::{StoreOptions, Stores};

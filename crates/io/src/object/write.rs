@@ -46,7 +46,7 @@ pub(crate) struct ObjectWriter {
     sent: VecDeque<(Pending<()>, Reservation)>,
     budget: Budget,
     /// The memory of the part that is filled.
-    _filled: Reservation,
+    filled: Reservation,
     /// Writers of formats keep no more of an error than its words.
     failure: Option<Error>,
     is_broken: bool,
@@ -92,7 +92,7 @@ impl ObjectWriter {
             parts: 0,
             sent: VecDeque::new(),
             budget,
-            _filled: filled,
+            filled,
             failure: None,
             is_broken: false,
         })
@@ -108,18 +108,55 @@ impl ObjectWriter {
     /// # Errors
     /// The store does not take them all.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.complete()?.wait()?;
+        self.completed();
+        Ok(())
+    }
+
+    /// Begins to send what is left. Nothing may be written any more.
+    ///
+    /// # Errors
+    /// As [`ObjectWriter::finish`].
+    pub(crate) fn send_rest(&mut self) -> Result<()> {
         if !self.part.is_empty() || self.parts == 0 {
             self.send()?;
         }
+        self.filled.shrink(usize::MAX);
+        Ok(())
+    }
+
+    /// Waits for all parts that were sent.
+    ///
+    /// # Errors
+    /// As [`ObjectWriter::finish`].
+    pub(crate) fn settle(&mut self) -> Result<()> {
         while self.wait_for_one()? {}
-        let Some(upload) = self.upload.clone() else { return Ok(()) };
+        Ok(())
+    }
+
+    /// Begins to make the parts the object: it is [completed](Self::completed) once that has ended.
+    ///
+    /// # Errors
+    /// As [`ObjectWriter::finish`].
+    pub(crate) fn complete(&mut self) -> Result<Pending<()>> {
+        self.send_rest()?;
+        self.settle()?;
+        let Some(upload) = self.upload.clone() else { return Err(gone()) };
         let object = self.object.clone();
-        self.object.store.network.wait(async move {
+        self.object.store.network.start(async move {
             let completed = upload.lock().await.complete().await;
             completed.map(|_| ()).map_err(|error| object.failed_to_write(error))
-        })?;
+        })
+    }
+
+    /// There is nothing to give up any more.
+    pub(crate) fn completed(&mut self) {
         self.upload = None;
-        Ok(())
+    }
+
+    /// Whether it makes this object.
+    pub(crate) fn is_of(&self, object: &Object) -> bool {
+        self.object.key == object.key
     }
 
     fn part_bytes(&self) -> usize {

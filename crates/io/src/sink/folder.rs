@@ -5,20 +5,23 @@
 //! ```
 //!
 //! One file is open at a time, whatever the number of partitions: whoever writes brings the rows of a partition
-//! together. Rows of a partition that come back later go to a further file of its folder.
+//! together. Rows of a partition that come back later go to a further file of its folder. The folder is one of a disk,
+//! or a prefix of a store.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use dframe_core::{Error, Result};
+use dframe_core::{Budget, Error, Result};
 use dframe_expr::resolve_name;
 
 use super::folder_name::Partitioner;
+use super::object::{self, Ending};
 use super::output::Output;
 use super::packed::Packing;
 use super::pending::{PendingFolder, failed};
+use super::pending_objects::{PendingObjects, is_prefix};
 use super::{Format, Sink, SinkOptions, SinkReport, create_file_sink};
 
 /// Rows that are written before the size of a file is looked at again, at least.
@@ -37,7 +40,7 @@ pub struct FolderOptions {
 
 /// Writes a folder.
 pub(super) struct FolderSink {
-    pending: PendingFolder,
+    place: Place,
     files: Files,
     schema: SchemaRef,
     partitioner: Partitioner,
@@ -51,6 +54,12 @@ pub(super) struct FolderSink {
     /// The rows to write before the size is looked at.
     step_rows: usize,
     report: SinkReport,
+}
+
+/// Where the files are until they are in their place.
+enum Place {
+    Disk(PendingFolder),
+    Store(PendingObjects),
 }
 
 /// What all files have in common.
@@ -90,7 +99,7 @@ impl FolderSink {
         let inner = schema.project(&kept)?.into();
         let packing = Packing::choose(format, Some(path), options.compression)?;
         Ok(Self {
-            pending: PendingFolder::create(path, folder.overwrite)?,
+            place: Place::create(path, folder.overwrite, options)?,
             files: Files { format, packing, schema: inner, options: options.clone() },
             schema,
             partitioner,
@@ -110,12 +119,7 @@ impl FolderSink {
             return Ok(());
         }
         self.close()?;
-        let path = self.pending.path().join(&folder);
-        self.part = fs::read_dir(&path).map_or(0, Iterator::count);
-        if self.part == 0 {
-            let made = fs::create_dir_all(&path);
-            made.map_err(|error| failed(error, &self.pending.target().join(&folder)))?;
-        }
+        self.part = self.place.enter(&folder)?;
         self.folder = folder;
         Ok(())
     }
@@ -153,14 +157,10 @@ impl FolderSink {
 
     /// Begins the next file of the partition in work.
     fn begin(&mut self) -> Result<OpenFile> {
-        let Files { format, packing, schema, options } = &self.files;
-        let (extension, packed) = (format.extension(), packing.extension());
+        let (extension, packed) = (self.files.format.extension(), self.files.packing.extension());
         let name = format!("part-{:06}.{extension}{packed}", self.part);
         self.part += 1;
-        let place = |root: &Path| -> PathBuf { root.join(&self.folder).join(&name) };
-        let (path, shown) = (place(self.pending.path()), place(self.pending.target()));
-        let output = Output::create(&path, shown, *packing, options)?;
-        let sink = create_file_sink(output, *format, schema.clone(), options)?;
+        let sink = self.place.begin(&Path::new(&self.folder).join(name), &self.files)?;
         Ok(OpenFile { sink, rows: 0 })
     }
 
@@ -173,6 +173,55 @@ impl FolderSink {
         self.report.not_numbers += not_numbers;
         self.report.files += 1;
         Ok(())
+    }
+}
+
+impl Place {
+    fn create(path: &Path, overwrite: bool, options: &SinkOptions) -> Result<Self> {
+        if !is_prefix(path) {
+            return Ok(Self::Disk(PendingFolder::create(path, overwrite)?));
+        }
+        let budget = options.budget.clone().unwrap_or_else(Budget::unlimited);
+        let stores = options.stores.clone();
+        Ok(Self::Store(PendingObjects::create(path, stores, budget, overwrite)?))
+    }
+
+    /// Makes the folder of a partition, unless it is there: the number of files in it.
+    fn enter(&mut self, folder: &str) -> Result<usize> {
+        let pending = match self {
+            Self::Disk(pending) => pending,
+            Self::Store(pending) => return Ok(pending.files_in(folder)),
+        };
+        let path = pending.path().join(folder);
+        let files = fs::read_dir(&path).map_or(0, Iterator::count);
+        if files == 0 {
+            let made = fs::create_dir_all(&path);
+            made.map_err(|error| failed(error, &pending.target().join(folder)))?;
+        }
+        Ok(files)
+    }
+
+    /// Begins a file, called so within the whole.
+    fn begin(&mut self, name: &Path, files: &Files) -> Result<Box<dyn Sink>> {
+        let Files { format, packing, schema, options } = files;
+        match self {
+            Self::Disk(pending) => {
+                let (path, shown) = (pending.path().join(name), pending.target().join(name));
+                let output = Output::create(&path, shown, *packing, options)?;
+                create_file_sink(output, *format, schema.clone(), options)
+            }
+            Self::Store(pending) => {
+                let writer = pending.begin(name)?;
+                object::into(writer, Ending::Sent, (*format, *packing), schema, options)
+            }
+        }
+    }
+
+    fn put_in_place(self) -> Result<()> {
+        match self {
+            Self::Disk(pending) => pending.put_in_place(),
+            Self::Store(pending) => pending.put_in_place(),
+        }
     }
 }
 
@@ -207,7 +256,7 @@ impl Sink for FolderSink {
             self.open = Some(self.begin()?);
         }
         self.close()?;
-        self.pending.put_in_place()?;
+        self.place.put_in_place()?;
         Ok(self.report)
     }
 }

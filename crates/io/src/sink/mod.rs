@@ -3,7 +3,7 @@
 //! ```text
 //!   batches --> Sink (format) --> Output: standard output, or a temporary file renamed at the end
 //!   batches --> ObjectSink --> a Sink, into an object of a store that appears at the end
-//!   batches --> FolderSink --> a Sink per file, in a temporary folder renamed at the end
+//!   batches --> FolderSink --> a Sink per file, in a temporary folder renamed at the end, or objects completed then
 //! ```
 //!
 //! A sink holds a bounded amount: the text formats what workers render and compress, the table its 40 rows, Parquet a row
@@ -22,6 +22,7 @@ mod output;
 mod packed;
 mod parquet;
 mod pending;
+mod pending_objects;
 mod rendered;
 mod separated;
 mod sqlite;
@@ -40,6 +41,7 @@ use crate::object::Stores;
 pub use beside::WholeFile;
 pub use folder::FolderOptions;
 use folder::FolderSink;
+pub use object::write_object;
 use output::Output;
 use packed::Packing;
 use rendered::TextSink;

@@ -17,7 +17,7 @@ use dframe_core::{Budget, Error, Result};
 use super::output::Output;
 use super::packed::Packing;
 use super::{Format, Sink, SinkOptions, SinkReport, Target, create_file_sink};
-use crate::object::{ObjectWriter, writable};
+use crate::object::{ObjectWriter, Url, writable};
 
 /// Opens a sink, if the target is an object.
 pub(super) fn create(
@@ -26,35 +26,63 @@ pub(super) fn create(
     schema: &SchemaRef,
     options: &SinkOptions,
 ) -> Result<Option<Box<dyn Sink>>> {
-    let (Target::File(path) | Target::Folder(path, _)) = target else { return Ok(None) };
+    let Target::File(path) = target else { return Ok(None) };
     let Some(url) = writable(path.to_str().unwrap_or_default())? else { return Ok(None) };
-    if let Some(what) = not_one_stream(target, format) {
-        return Err(Error::unsupported(what)
+    if format == Format::Sqlite {
+        return Err(Error::unsupported("an SQLite database cannot be written into a store")
             .file(path)
             .remedy("write it to a disk, and copy it from there"));
     }
     let packing = Packing::choose(format, Some(Path::new(url.key)), options.compression)?;
-    let budget = options.budget.clone().unwrap_or_else(Budget::unlimited);
-    let writer = Arc::new(Mutex::new(ObjectWriter::begin(&options.stores, &url, budget)?));
-    let stream = Target::Stdout(Box::new(Shared(writer.clone())));
-    let output = Output::open(stream, packing, options)?;
-    let sink = create_file_sink(output, format, schema.clone(), options)?;
-    Ok(Some(Box::new(ObjectSink { sink, writer: Shared(writer) })))
+    let writer = Shared::new(begin(&url, options)?);
+    Ok(Some(into(writer, Ending::Whole, (format, packing), schema, options)?))
 }
 
-/// What cannot be written from the first byte to the last.
-fn not_one_stream(target: &Target, format: Format) -> Option<&'static str> {
-    match (target, format) {
-        (Target::Folder(..), _) => Some("a folder of files cannot be written into a store"),
-        (_, Format::Sqlite) => Some("an SQLite database cannot be written into a store"),
-        _ => None,
-    }
+/// Writes text as an object, if the name is one of an object.
+///
+/// # Errors
+/// The store does not take it.
+pub fn write_object(name: &Path, text: &str, options: &SinkOptions) -> Result<bool> {
+    let Some(url) = writable(name.to_str().unwrap_or_default())? else { return Ok(false) };
+    let writer = Shared::new(begin(&url, options)?);
+    let written = writer.clone().write_all(text.as_bytes());
+    written.map_err(|error| writer.told(Error::io("cannot write", error)))?;
+    writer.lock().finish()?;
+    Ok(true)
+}
+
+fn begin(url: &Url<'_>, options: &SinkOptions) -> Result<ObjectWriter> {
+    let budget = options.budget.clone().unwrap_or_else(Budget::unlimited);
+    ObjectWriter::begin(&options.stores, url, budget)
+}
+
+/// A sink into an object that is begun.
+pub(super) fn into(
+    writer: Shared,
+    ending: Ending,
+    (format, packing): (Format, Packing),
+    schema: &SchemaRef,
+    options: &SinkOptions,
+) -> Result<Box<dyn Sink>> {
+    let stream = Target::Stdout(Box::new(writer.clone()));
+    let output = Output::open(stream, packing, options)?;
+    let sink = create_file_sink(output, format, schema.clone(), options)?;
+    Ok(Box::new(ObjectSink { sink, writer, ending }))
+}
+
+/// What becomes of an object whose rows are all written.
+pub(super) enum Ending {
+    /// It appears.
+    Whole,
+    /// All of it is sent; when it appears is the business of who began it.
+    Sent,
 }
 
 /// Writes an object. Dropped unfinished, the store keeps nothing of it.
 struct ObjectSink {
     sink: Box<dyn Sink>,
     writer: Shared,
+    ending: Ending,
 }
 
 impl Sink for ObjectSink {
@@ -71,18 +99,26 @@ impl Sink for ObjectSink {
     }
 
     fn finish(self: Box<Self>) -> Result<SinkReport> {
-        let Self { sink, writer } = *self;
+        let Self { sink, writer, ending } = *self;
         let report = sink.finish().map_err(|error| writer.told(error))?;
-        writer.lock().finish()?;
+        match ending {
+            Ending::Whole => writer.lock().finish()?,
+            Ending::Sent => writer.lock().send_rest()?,
+        }
         Ok(report)
     }
 }
 
 /// The object's writer: that of the format fills it, and what it has filled is completed here.
-struct Shared(Arc<Mutex<ObjectWriter>>);
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<ObjectWriter>>);
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, ObjectWriter> {
+    pub(super) fn new(writer: ObjectWriter) -> Self {
+        Self(Arc::new(Mutex::new(writer)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, ObjectWriter> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
