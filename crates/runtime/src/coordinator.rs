@@ -275,7 +275,7 @@ impl Coordinator {
         let stage = self.stage(id).clone();
         let Some(task) = self.open.get_mut(&id) else { return Ok(()) };
         task.busy += busy;
-        if task.alone {
+        if task.alone && !task.waits_for_others(self.crew.activity.is_shared()) {
             return Err(error);
         }
         task.body = Some(fenced(stage.name(), id.index, || stage.task(id.index))?);
@@ -483,7 +483,7 @@ impl Coordinator {
     fn start_alone(&mut self) {
         if self.running == 0 && self.open.values().all(|task| task.alone) {
             let waiting =
-                self.open.iter_mut().find_map(|(id, task)| Some((*id, task.again.take()?)));
+                self.open.iter_mut().find_map(|(id, task)| Some((*id, task.take_again()?)));
             if let Some((id, inputs)) = waiting {
                 self.start_finish_of(inputs, id, None);
             }
@@ -551,7 +551,8 @@ impl Coordinator {
 
     fn stands_still(&self) -> bool {
         let consumer_waits = self.wanted > self.scheduler.emitted();
-        self.running == 0 && self.doing_io == 0 && consumer_waits
+        let is_idle = self.running == 0 && self.doing_io == 0 && consumer_waits;
+        is_idle && self.open.values().all(|task| task.again.is_none())
     }
 
     /// Makes open tasks hand over what they hold; whether any is asked.

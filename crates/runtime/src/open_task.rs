@@ -9,13 +9,18 @@
 //! way, and arrive in any order.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dframe_core::{Error, Reservation};
 
 use crate::chunk::Chunk;
 use crate::task::{FetchJob, Task};
 use crate::work::Read;
+
+/// How long a task that needs the run to itself, and more memory than others leave it, waits for them in all.
+const OTHERS_BUSY: Duration = Duration::from_secs(30);
+/// How long it waits before it tries once more.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct OpenTask {
     /// `None` while a worker has it.
@@ -45,6 +50,8 @@ pub(crate) struct OpenTask {
     pub(crate) alone: bool,
     /// What it is finished of when its turn comes.
     pub(crate) again: Option<Vec<Chunk>>,
+    /// When it was first refused although it had the run to itself, and when it may go again.
+    waiting: Option<(Instant, Instant)>,
 }
 
 /// How far a read is.
@@ -84,6 +91,24 @@ impl OpenTask {
             gave_way: false,
             alone: false,
             again: None,
+            waiting: None,
+        }
+    }
+
+    /// It was refused although it had the run to itself: whether it goes again later, because other runs, which
+    /// hold the memory, may end.
+    pub(crate) fn waits_for_others(&mut self, is_shared: bool) -> bool {
+        let now = Instant::now();
+        let (since, _) = self.waiting.unwrap_or((now, now));
+        self.waiting = Some((since, now + PAUSE));
+        is_shared && since.elapsed() < OTHERS_BUSY
+    }
+
+    /// What it is finished of, if that may be now.
+    pub(crate) fn take_again(&mut self) -> Option<Vec<Chunk>> {
+        match self.waiting {
+            Some((_, next)) if Instant::now() < next => None,
+            _ => self.again.take(),
         }
     }
 
