@@ -125,6 +125,9 @@ class Builder:
         if chance < 0.6:
             rows = ", ".join(f"({rng.randint(-3, 3)}, 'v{rng.randint(0, 3)}')" for _ in range(rng.randint(1, 4)))
             return Relation(f"(VALUES {rows}) AS {name} (i, s)", name, ["i"], ["s"])
+        if chance < 0.64:
+            numbers = rng.choice(["range(9)", "range(-3, 4)", "generate_series(5, -5, -2)", "generate_series(0, 6, 3)"])
+            return Relation(f"(SELECT n AS i, n % 3 AS j, 'v' || n AS s FROM {numbers} AS {name} (n)) AS {name}", name, ["i", "j"], ["s"])
         return Relation(f"'{{{rng.choice('abc')}}}' {name}", name, ["id", *INTS], TEXTS)
 
     def inner(self, depth: int) -> tuple[str, list[str], list[str]]:

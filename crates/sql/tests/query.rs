@@ -237,8 +237,17 @@ fn statements_that_are_no_queries_say_what_there_is_instead() {
             "SELECT * FROM t, LATERAL (SELECT * FROM u WHERE u.a = t.a) l",
             "LATERAL is not supported",
         ),
-        ("SELECT * FROM range(5)", "this argument of range is not supported"),
+        ("SELECT * FROM range(1, 5, 0)", "the step cannot be 0"),
+        ("SELECT * FROM range()", "range takes 1 to 3 numbers, not 0"),
+        ("SELECT * FROM range('a')", "range of anything but whole numbers is not supported"),
     ] {
         assert_eq!(failed(query).0, expected);
     }
+}
+
+#[test]
+fn numbers_are_tables() {
+    assert_eq!(names("SELECT * FROM range(5)"), ["range"]);
+    assert_eq!(names("SELECT * FROM generate_series(1, 5) AS g (n)"), ["n"]);
+    assert_eq!(planned("SELECT * FROM range(3, -4, -2)").row_count(), Some(4));
 }

@@ -198,6 +198,10 @@ impl Planner<'_, '_> {
     ) -> Result<From> {
         let function = table_name(name).to_lowercase();
         let place = self.text.call_of(self.text.table(name));
+        if matches!(function.as_str(), "range" | "generate_series") {
+            let plan = self.numbers(&function, args, place)?;
+            return self.scoped(plan, vec![function], alias, taken);
+        }
         let mut names = vec![];
         for arg in args {
             match paths(arg) {
@@ -205,11 +209,7 @@ impl Planner<'_, '_> {
                 None => {
                     let what = format!("this argument of {function}");
                     let error = self.unsupported(&what, place);
-                    return Err(match function.as_str() {
-                        "range" | "generate_series" => error
-                            .remedy("list the numbers: unnest([1, 2, 3]), or use dframe generate"),
-                        _ => error.remedy("name files in single quotes"),
-                    });
+                    return Err(error.remedy("name files in single quotes"));
                 }
             }
         }

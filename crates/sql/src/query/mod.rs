@@ -4,7 +4,7 @@
 //!   WITH ..            (here)            plans by name
 //!   FROM, JOIN         from, join        plans side by side, and the scope: what names mean
 //!   UNNEST             unnest            a row for each element of a list
-//!   VALUES             rows              rows that are in the text
+//!   VALUES, range      rows, numbers     rows that are in the text, rows of numbers
 //!   WHERE              from              conditions, of which equalities of two tables become keys of joins
 //!   SELECT             select            columns, windows
 //!   COLUMNS('..')       columns           an item for each of some columns
@@ -24,6 +24,7 @@ mod grouping;
 mod groups;
 mod join;
 mod limit;
+mod numbers;
 mod order;
 mod rows;
 mod scope;
@@ -134,9 +135,8 @@ impl<'a> Planner<'a, '_> {
         if with.recursive {
             let span = self.text.span(with.with_token.0.span);
             let error = self.unsupported("WITH RECURSIVE", span);
-            return Err(error.remedy(
-                "write WITH, if no query names itself; rows of numbers are unnest([1, 2, 3])",
-            ));
+            return Err(error
+                .remedy("write WITH, if no query names itself; rows of numbers are range(1, 10)"));
         }
         for table in with.cte_tables {
             let plan = self.query(*table.query)?;
