@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayData, ArrayRef, AsArray, RecordBatch, make_array};
 use arrow::buffer::Buffer;
-use arrow::compute::interleave;
+use arrow::compute::{cast, interleave};
 use arrow::datatypes::{ArrowNativeType, DataType, Field};
+use arrow::error::ArrowError;
 use dframe_core::Result;
 
 use super::key_column::hash_rows;
@@ -65,8 +66,8 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// One column of all batches, in the order of the buckets.
     fn column(&self, column: usize) -> Result<ArrayRef> {
-        let arrays: Vec<&ArrayRef> =
-            self.batches.iter().map(|batch| batch.column(column)).collect();
+        let arrays = alike(self.batches.iter().map(|batch| batch.column(column).clone()))?;
+        let arrays: Vec<&ArrayRef> = arrays.iter().collect();
         let nulls = arrays.iter().any(|array| array.null_count() > 0);
         let width = match arrays[0].data_type() {
             DataType::Utf8View if arrays.iter().all(in_views) => Some(size_of::<u128>()),
@@ -112,6 +113,21 @@ impl Rows<'_> {
     }
 }
 
+/// The arrays in one type: texts travel as views, dictionaries or plain, as each batch had them.
+fn alike(arrays: impl Iterator<Item = ArrayRef>) -> Result<Vec<ArrayRef>> {
+    let arrays: Vec<ArrayRef> = arrays.collect();
+    let first = arrays[0].data_type();
+    if arrays.iter().all(|array| array.data_type() == first) {
+        return Ok(arrays);
+    }
+    let plain = match first {
+        DataType::Dictionary(_, values) => values.as_ref().clone(),
+        DataType::Utf8View => DataType::Utf8,
+        other => other.clone(),
+    };
+    Ok(arrays.iter().map(|array| cast(array, &plain)).collect::<Result<_, ArrowError>>()?)
+}
+
 /// Whether all texts are in the views themselves.
 fn in_views(array: &&ArrayRef) -> bool {
     array.as_string_view().data_buffers().is_empty()
@@ -143,6 +159,21 @@ mod tests {
         }
         assert_eq!(rows, 1000);
         assert!(buckets.len() > 4, "37 keys fall into more than 4 of 8 buckets");
+    }
+
+    #[test]
+    fn texts_of_several_types_are_scattered_as_texts() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let batches = [DataType::Utf8View, DataType::Utf8, dictionary].map(|data_type| {
+            let array = cast(&texts, &data_type).expect("casts");
+            RecordBatch::try_from_iter([("k", array)]).expect("valid")
+        });
+        let buckets = scatter(&batches, &[0], Radix::first(8)).expect("scatters");
+        let texts = buckets.iter().flat_map(|(_, batch)| batch.column(0).as_string::<i32>());
+        let mut texts: Vec<&str> = texts.flatten().collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["a", "a", "a", "b", "b", "b", "c", "c", "c"]);
     }
 
     #[test]
