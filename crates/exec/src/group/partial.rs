@@ -160,7 +160,9 @@ impl PartialAggregate {
         let finishes = self.spec.divided && state.is_in_order();
         let shares = groups >= SHARED_GROUPS_MIN.min(sample_groups)
             && mostly_new
-            && self.shared.as_ref().is_some_and(|shared| shared.pays(rows, groups as u64));
+            && self.shared.as_ref().is_some_and(|shared| {
+                shared.pays(rows, groups as u64, state.memory(), context.budget.limit())
+            });
         if shares || groups >= sample_groups && mostly_new && !finishes {
             self.flush_states(context)?;
             if let (Some(shared), false) = (&self.shared, shares) {

@@ -86,11 +86,15 @@ impl SharedGroups {
     /// found so many in its first rows.
     ///
     /// If all groups were as likely, pairs of rows would share one as often as persons share a birthday; where they are
-    /// not, there are more groups than that, but most rows are of few.
-    pub(crate) fn pays(&self, rows: u64, groups: u64) -> bool {
+    /// not, there are more groups than that, but most rows are of few. All of them are to fit, as `bytes` of the memory limit do for
+    /// those it has.
+    pub(crate) fn pays(&self, rows: u64, groups: u64, bytes: usize, limit: usize) -> bool {
         let known = rows.saturating_sub(groups).max(1);
-        let groups = u128::from(rows) * u128::from(rows) / (2 * u128::from(known));
-        groups > GROUPS_MIN && groups * u128::from(ROWS_PER_GROUP_MIN) <= u128::from(self.rows)
+        let expected = u128::from(rows) * u128::from(rows) / (2 * u128::from(known));
+        let expected_bytes = expected * bytes as u128 / u128::from(groups.max(1));
+        expected > GROUPS_MIN
+            && expected * u128::from(ROWS_PER_GROUP_MIN) <= u128::from(self.rows)
+            && expected_bytes <= (limit / MEMORY_SHARE) as u128
     }
 
     /// Whether it shows which tasks were faster, unless groups are put in an order.
@@ -236,9 +240,12 @@ mod tests {
             (500_000, 300_000, false),
         ] {
             let first = 40_000;
-            assert_eq!(shared(rows).pays(first, seen(first, groups)), pays, "{groups} of {rows}");
+            let seen = seen(first, groups);
+            assert_eq!(shared(rows).pays(first, seen, 1, 1 << 40), pays, "{groups} of {rows}");
+            let bytes = 100 * seen as usize;
+            assert!(!shared(rows).pays(first, seen, bytes, groups as usize * 200), "no memory");
         }
         // No two rows alike: nothing is known but that groups are many.
-        assert!(!shared(100_000_000).pays(40_000, 40_000));
+        assert!(!shared(100_000_000).pays(40_000, 40_000, 1, 1 << 40));
     }
 }

@@ -367,7 +367,7 @@ mod tests {
         [Packing::Plain, Packing::Gzip, Packing::Bzip2, Packing::Xz, Packing::Zstd];
 
     fn text() -> String {
-        (0..500_000).map(|row| format!("{row},{}\n", row * 7919 % 1013)).collect()
+        (0..500_000_u64).map(|row| format!("{row},{}\n", row * 7919 % 1013)).collect()
     }
 
     #[expect(clippy::disallowed_methods, reason = "threads of a test")]
