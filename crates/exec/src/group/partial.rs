@@ -203,10 +203,20 @@ impl PartialAggregate {
     /// Folds the cut parts so far into the shared groups.
     fn share(&mut self, context: &TaskContext) -> Result<()> {
         if let (Some(shared), Some(_)) = (&self.shared, self.sharing.take()) {
-            let refused = shared.fold(&self.spec, &self.parts, context)?;
-            // There is no memory: what comes now is handed over.
-            self.sharing = refused.is_empty().then_some(0);
-            self.parts = refused;
+            self.parts = shared.fold(&self.spec, &self.parts, context)?;
+            match self.parts.is_empty() {
+                true => self.sharing = Some(0),
+                false => self.stop_sharing(context)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a table of its own, as there is no memory for shared groups.
+    fn stop_sharing(&mut self, context: &TaskContext) -> Result<()> {
+        let fresh = Mode::Aggregate(Table::new(&self.spec, context)?);
+        if let Mode::Raw(mut cutter) = std::mem::replace(&mut self.mode, fresh) {
+            self.parts.extend(cutter.flush(context)?);
         }
         Ok(())
     }

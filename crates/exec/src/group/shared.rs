@@ -41,6 +41,8 @@ pub(crate) struct SharedGroups {
     /// The memory of all buckets.
     held: Mutex<Option<Reservation>>,
     used: AtomicBool,
+    /// Whether there was no memory for one.
+    full: AtomicBool,
     /// Where the next task begins, so that tasks are not after the same buckets.
     start: AtomicUsize,
     /// Whether a task has found most of its rows to be groups of their own.
@@ -66,6 +68,7 @@ impl SharedGroups {
             buckets: (0..spec.buckets).map(|_| Mutex::default()).collect(),
             held: Mutex::default(),
             used: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             start: AtomicUsize::new(0),
             mostly_new: AtomicBool::new(false),
             tables: HandedOn::new(),
@@ -92,7 +95,8 @@ impl SharedGroups {
         let known = rows.saturating_sub(groups).max(1);
         let expected = u128::from(rows) * u128::from(rows) / (2 * u128::from(known));
         let expected_bytes = expected * bytes as u128 / u128::from(groups.max(1));
-        expected > GROUPS_MIN
+        !self.full.load(Ordering::Relaxed)
+            && expected > GROUPS_MIN
             && expected * u128::from(ROWS_PER_GROUP_MIN) <= u128::from(self.rows)
             && expected_bytes <= (limit / MEMORY_SHARE) as u128
     }
@@ -107,7 +111,7 @@ impl SharedGroups {
         self.used.load(Ordering::Acquire)
     }
 
-    /// Folds cut parts in. What comes back there was no memory for.
+    /// Folds cut parts in. What comes back there was no memory for; from then on sharing does not pay.
     pub(crate) fn fold(
         &self,
         spec: &Arc<GroupSpec>,
@@ -124,6 +128,7 @@ impl SharedGroups {
                 refused.extend(self.fold_bucket(spec, parts, bucket, context)?);
             }
         }
+        self.full.fetch_or(!refused.is_empty(), Ordering::Relaxed);
         Ok(refused)
     }
 
@@ -226,6 +231,7 @@ mod tests {
             buckets: Box::default(),
             held: Mutex::default(),
             used: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             start: AtomicUsize::new(0),
             mostly_new: AtomicBool::new(false),
             tables: HandedOn::new(),
