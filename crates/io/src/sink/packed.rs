@@ -33,6 +33,10 @@ const XZ_BLOCK_BYTES: u32 = 4 << 20;
 /// The levels of xz: the usual one, and those that take less memory, in which it is larger.
 const XZ_LEVELS: [u32; 4] = [6, 3, 1, 0];
 
+/// No text at all: a header, an index of no blocks, and a footer ("The .xz file format", 2).
+const XZ_EMPTY: [u8; 32] =
+    *b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F\0\0\0\0\x1c\xdfD!\x1f\xb6\xf3}\x01\0\0\0\0\x04YZ";
+
 /// How text is compressed as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Packing {
@@ -326,6 +330,8 @@ impl Codec {
                 compressor.include_checksum(true)?;
                 compressor.compress(text)
             }
+            // A stream without blocks, which the encoder writes an index of one for.
+            Self::Xz { .. } if text.is_empty() => Ok([into.as_slice(), &XZ_EMPTY].concat()),
             Self::Xz { level } => {
                 let mut encoder = XzWriter::new(into, self.xz_options(level))?;
                 encoder.write_all(text)?;
