@@ -255,8 +255,7 @@ impl RowCutter {
     }
 }
 
-/// Whether rows of both can be cut together: a column may be codes of a dictionary in one, and plain in the other.
-pub(crate) fn same_types(left: &RecordBatch, right: &RecordBatch) -> bool {
+fn same_types(left: &RecordBatch, right: &RecordBatch) -> bool {
     let mut columns = left.columns().iter().zip(right.columns());
     columns.all(|(left, right)| left.data_type() == right.data_type())
 }

@@ -20,7 +20,6 @@ use dframe_runtime::{Chunk, Part, SpillWriter, TaskContext, batch_bytes};
 use super::probe::{Emit, Marks, Probe};
 use super::table::{JoinTable, building_bytes, building_bytes_of};
 use super::{JoinSpec, Side};
-use crate::exchange::same_types;
 use crate::group::{Radix, scatter};
 use crate::shuffle::BucketStream;
 
@@ -204,11 +203,7 @@ impl Joining<'_, '_> {
         let mut waiting = Vec::new();
         for batch in rows.batches(side) {
             self.context.cancel.check()?;
-            let batch = batch?;
-            if waiting.first().is_some_and(|first| !same_types(first, &batch)) {
-                write_cut(&mut writer, &mut waiting, layout.keys(), radix)?;
-            }
-            waiting.push(batch);
+            waiting.push(batch?);
             if waiting.iter().map(batch_bytes).sum::<usize>() > RECUT_BYTES {
                 write_cut(&mut writer, &mut waiting, layout.keys(), radix)?;
             }
