@@ -244,8 +244,7 @@ fn index_names(plan: &LogicalPlan, index: &[Expr]) -> Result<Vec<Expr>> {
     if index.is_empty() {
         return Ok(vec![]);
     }
-    let schema = plan.clone().project(index.to_vec())?.schema();
-    Ok(schema.fields().iter().map(|field| col(field.name())).collect())
+    Ok(plan.clone().project(index.to_vec())?.columns())
 }
 
 /// What an aggregate is of no rows.

@@ -35,8 +35,7 @@ impl LazyFrame {
         let names: Vec<(&str, &str)> = names.into_iter().collect();
         self.then(|plan| {
             let schema = plan.schema();
-            let mut new: Vec<Expr> =
-                schema.fields().iter().map(|field| col(field.name())).collect();
+            let mut new = plan.columns();
             for (old, name) in names {
                 for old in names_of(&plan, vec![col(old)])? {
                     new[schema.index_of(&old)?] = col(&old).alias(name);

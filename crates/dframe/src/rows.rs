@@ -2,7 +2,6 @@
 
 use dframe_core::Error;
 use dframe_expr::{Expr, col, count_all, lit};
-use dframe_plan::LogicalPlan;
 use dframe_plan::node::Numbers;
 
 use crate::columns::{IntoColumn, asc, columns, desc};
@@ -32,8 +31,7 @@ impl LazyFrame {
                 return Err(Error::invalid_input("no columns are named to be distinct on")
                     .remedy("name at least one, or ask for different rows"));
             }
-            let (keys, all) =
-                (names_of(&plan, names.iter().map(col).collect())?, all_columns(&plan));
+            let (keys, all) = (names_of(&plan, names.iter().map(col).collect())?, plan.columns());
             let rest = names_except(&plan, &keys).into_iter();
             let firsts = rest.map(|name| col(&name).first().alias(name)).collect();
             plan.aggregate(keys.iter().map(col).collect(), firsts, None)?.project(all)
@@ -73,7 +71,7 @@ impl LazyFrame {
                 return Err(Error::invalid_input(format!("{fraction} is no fraction of the rows"))
                     .remedy("give a number from 0 to 1"));
             }
-            let names = all_columns(&plan);
+            let names = plan.columns();
             let numbered = plan.row_numbers(RANDOM, Numbers::Random(seed))?;
             numbered.filter(col(RANDOM).lt(lit(fraction)))?.project(names)
         })
@@ -92,7 +90,7 @@ impl LazyFrame {
     /// ```
     pub fn sample_n(self, rows: u64, seed: u64) -> Self {
         self.then(|plan| {
-            let names = all_columns(&plan);
+            let names = plan.columns();
             plan.row_numbers(PLACE, Numbers::Places(0))?
                 .row_numbers(RANDOM, Numbers::Random(seed))?
                 .sort(vec![asc(RANDOM), asc(PLACE)])?
@@ -126,15 +124,11 @@ impl LazyFrame {
     /// Without the rows that have a NULL in any column.
     pub fn drop_nulls(self) -> Self {
         self.then(|plan| {
-            let conditions = all_columns(&plan).into_iter().map(Expr::is_not_null);
+            let conditions = plan.columns().into_iter().map(Expr::is_not_null);
             match conditions.reduce(Expr::and) {
                 Some(condition) => plan.filter(condition),
                 None => Ok(plan),
             }
         })
     }
-}
-
-fn all_columns(plan: &LogicalPlan) -> Vec<Expr> {
-    plan.schema().fields().iter().map(|field| col(field.name())).collect()
 }

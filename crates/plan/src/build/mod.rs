@@ -60,13 +60,18 @@ impl LogicalPlan {
         Ok(LogicalPlan::Project { input: Arc::new(plan), exprs, schema })
     }
 
+    /// Each column, by its name.
+    pub fn columns(&self) -> Vec<Expr> {
+        self.schema().fields().iter().map(|field| col(field.name())).collect()
+    }
+
     /// All columns, with `exprs` added; one with the name of a column takes its place.
     ///
     /// # Errors
     /// As [`LogicalPlan::project`].
     pub fn with_columns(self, exprs: Vec<Expr>) -> Result<Self> {
         let input = self.schema();
-        let mut columns: Vec<Expr> = input.fields().iter().map(|field| col(field.name())).collect();
+        let mut columns = self.columns();
         let mut replaced = vec![false; columns.len()];
         let (plan, exprs) = split_windows(self, exprs)?;
         let over = plan.schema();
@@ -96,7 +101,7 @@ impl LogicalPlan {
     /// A column of a nested type.
     pub fn distinct(self) -> Result<Self> {
         let schema = self.schema();
-        let keys: Vec<Expr> = schema.fields().iter().map(|field| col(field.name())).collect();
+        let keys = self.columns();
         for (key, field) in keys.iter().zip(schema.fields()) {
             refuse_nested_key(key, field.name(), field.data_type())?;
         }

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use dframe_core::{Error, Result};
-use dframe_expr::{Expr, SortKey, col};
+use dframe_expr::{Expr, SortKey};
 
 use super::aggregate::Grouping;
 use super::resolve::scalar;
@@ -62,9 +62,7 @@ impl LogicalPlan {
                 Ok(Some(LogicalPlan::Project { input: Arc::new(sorted), exprs, schema }))
             }
             plan => {
-                let schema = plan.schema();
-                let columns: Vec<Expr> =
-                    schema.fields().iter().map(|field| col(field.name())).collect();
+                let columns = plan.columns();
                 let sorted = sort_groups(&plan, &keys, &named(&columns))?;
                 sorted.map(|sorted| sorted.project(columns)).transpose()
             }

@@ -14,8 +14,8 @@
 use std::sync::Arc;
 
 use dframe_core::{Error, Result};
-use dframe_expr::window::{Over, WindowCall, WindowFunction};
-use dframe_expr::{Expr, SortKey, Span, col, conjunction, lit, split_conjunction};
+use dframe_expr::window::{partition_by, row_number};
+use dframe_expr::{Expr, SortKey, col, conjunction, lit, split_conjunction};
 use dframe_plan::LogicalPlan;
 use sqlparser::ast::{
     self, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
@@ -475,15 +475,7 @@ impl Selection {
 /// Of rows with equal `keys` the first in `order`, with a column more.
 fn first_of_each(plan: LogicalPlan, keys: Vec<Expr>, order: &[SortKey]) -> Result<LogicalPlan> {
     const PLACE: &str = "distinct on#";
-    let call = WindowCall {
-        function: WindowFunction::RowNumber,
-        args: vec![],
-        filter: None,
-        distinct: false,
-        ignore_nulls: false,
-        over: Over { partition_by: keys, order_by: order.to_vec(), frame: None },
-        span: Span::NONE,
-    };
-    let numbered = plan.with_columns(vec![Expr::Window(Arc::new(call)).alias(PLACE)])?;
+    let place = row_number().over(partition_by(keys).order_by(order.iter().cloned()));
+    let numbered = plan.with_columns(vec![place.alias(PLACE)])?;
     numbered.filter(col(PLACE).eq(lit(1)))
 }

@@ -1,10 +1,8 @@
 //! UNION, EXCEPT and INTERSECT: rows of several queries, column by column.
 
-use std::sync::Arc;
-
 use arrow::datatypes::{DataType, Schema};
 use dframe_core::{Error, Result};
-use dframe_expr::window::{Over, WindowCall, WindowFunction};
+use dframe_expr::window::{partition_by, row_number};
 use dframe_expr::{Expr, Span, coalesce, col, null};
 use dframe_plan::LogicalPlan;
 use dframe_plan::node::{JoinKind, JoinOn};
@@ -92,12 +90,12 @@ fn union(plans: Vec<LogicalPlan>, all: bool) -> Result<LogicalPlan> {
 fn matching(plans: Vec<LogicalPlan>, kind: JoinKind, counted: bool) -> Result<LogicalPlan> {
     let [left, right] = <[LogicalPlan; 2]>::try_from(plans)
         .map_err(|_| Error::internal("a set operation takes two queries"))?;
-    let columns = columns_of(&left);
+    let columns = left.columns();
     let (left, right) = match counted {
         true => (numbered(left)?, numbered(right)?),
         false => (left.distinct()?, right),
     };
-    let keys = columns_of(&left).into_iter().map(|column| (column.clone(), column)).collect();
+    let keys = left.columns().into_iter().map(|column| (column.clone(), column)).collect();
     let on = JoinOn { kind, keys, nulls_equal: true, condition: None, asof: None };
     let joined = left.join(right, on)?;
     if counted { joined.project(columns) } else { Ok(joined) }
@@ -105,23 +103,11 @@ fn matching(plans: Vec<LogicalPlan>, kind: JoinKind, counted: bool) -> Result<Lo
 
 /// `plan` with the place of each row among those that are equal to it.
 fn numbered(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let call = WindowCall {
-        function: WindowFunction::RowNumber,
-        args: vec![],
-        filter: None,
-        distinct: false,
-        ignore_nulls: false,
-        over: Over { partition_by: columns_of(&plan), order_by: vec![], frame: None },
-        span: Span::NONE,
-    };
+    let place = row_number().over(partition_by(plan.columns()));
     let schema = plan.schema();
     let taken: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let name = unused("place".to_string(), &taken);
-    plan.with_columns(vec![Expr::Window(Arc::new(call)).alias(name)])
-}
-
-fn columns_of(plan: &LogicalPlan) -> Vec<Expr> {
-    plan.schema().fields().iter().map(|field| col(field.name())).collect()
+    plan.with_columns(vec![place.alias(name)])
 }
 
 /// `plans` with the columns of all by name, which are NULL where a plan has none of the name.

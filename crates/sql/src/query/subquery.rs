@@ -256,7 +256,7 @@ impl Planner<'_, '_> {
 
 /// The rows of `plan` for which `value` is false.
 fn without(plan: LogicalPlan, value: Value) -> Result<LogicalPlan> {
-    let columns = columns_of(&plan);
+    let columns = plan.columns();
     let name = value_name(&value.number.to_string());
     value.beside(plan)?.filter(col(name).not())?.project(columns)
 }
@@ -272,12 +272,8 @@ fn existing(plan: LogicalPlan, rows: LogicalPlan, negated: bool) -> Result<Logic
 
 /// The rows of `plan` for which `condition` holds, which also names columns of the one row `one`.
 fn beside(plan: LogicalPlan, one: LogicalPlan, condition: Expr) -> Result<LogicalPlan> {
-    let columns = columns_of(&plan);
+    let columns = plan.columns();
     plan.join(one, cross())?.filter(condition)?.project(columns)
-}
-
-fn columns_of(plan: &LogicalPlan) -> Vec<Expr> {
-    plan.schema().fields().iter().map(|field| col(field.name())).collect()
 }
 
 fn only_column(plan: &LogicalPlan) -> Result<String> {
