@@ -145,11 +145,9 @@ impl PartialAggregate {
         table.state.update(rows)?;
         table.rows += rows.len as u64;
         let (state, rows) = (&table.state, table.rows);
-        let groups = state.len();
-        let refused = !hold(&mut table.held, state.memory())?;
-        if self.spec.gathers()
-            && (refused || state.memory() > GATHERED_BYTES_MAX.min(self.spec.share))
-        {
+        let (groups, bytes) = (state.len(), state.memory());
+        let refused = !hold(&mut table.held, bytes)?;
+        if self.spec.gathers() && (refused || bytes > GATHERED_BYTES_MAX.min(self.spec.share)) {
             return self.flush_states(context);
         }
         if self.spec.keys.is_empty() {
@@ -161,7 +159,7 @@ impl PartialAggregate {
         let shares = groups >= SHARED_GROUPS_MIN.min(sample_groups)
             && mostly_new
             && self.shared.as_ref().is_some_and(|shared| {
-                shared.pays(rows, groups as u64, state.memory(), context.budget.limit())
+                shared.pays(rows, groups as u64, bytes, context.budget.limit())
             });
         if shares || groups >= sample_groups && mostly_new && !finishes {
             self.flush_states(context)?;
@@ -170,7 +168,7 @@ impl PartialAggregate {
             }
             self.sharing = shares.then_some(0);
             self.mode = Mode::Raw(raw_cutter(&self.spec, self.radix, context));
-        } else if refused || state.memory() > STATE_BYTES_MAX.min(self.spec.share) {
+        } else if refused || bytes > STATE_BYTES_MAX.min(self.spec.share) {
             self.flush_states(context)?;
         }
         Ok(())

@@ -21,7 +21,7 @@ use super::object::{self, Ending};
 use super::output::Output;
 use super::packed::Packing;
 use super::pending::{PendingFolder, failed};
-use super::pending_objects::{PendingObjects, is_prefix};
+use super::pending_objects::{PendingObjects, is_in_store};
 use super::{Format, Sink, SinkOptions, SinkReport, create_file_sink};
 
 /// Rows that are written before the size of a file is looked at again, at least.
@@ -178,7 +178,7 @@ impl FolderSink {
 
 impl Place {
     fn create(path: &Path, overwrite: bool, options: &SinkOptions) -> Result<Self> {
-        if !is_prefix(path) {
+        if !is_in_store(path) {
             return Ok(Self::Disk(PendingFolder::create(path, overwrite)?));
         }
         let budget = options.budget.clone().unwrap_or_else(Budget::unlimited);

@@ -331,7 +331,7 @@ impl Codec {
                 compressor.compress(text)
             }
             // A stream without blocks, which the encoder writes an index of one for.
-            Self::Xz { .. } if text.is_empty() => Ok([into.as_slice(), &XZ_EMPTY].concat()),
+            Self::Xz { .. } if text.is_empty() => Ok(XZ_EMPTY.to_vec()),
             Self::Xz { level } => {
                 let mut encoder = XzWriter::new(into, self.xz_options(level))?;
                 encoder.write_all(text)?;

@@ -155,11 +155,17 @@ impl ParquetSink {
         Ok(())
     }
 
-    /// Waits for the columns that workers have, and ends a row group that takes too much.
-    fn take_columns(&mut self) -> Result<()> {
+    /// Takes back the columns that workers have, in their order.
+    fn wait(&mut self) -> Result<()> {
         while let Some(column) = self.encoding.take() {
             self.columns.push(column?);
         }
+        Ok(())
+    }
+
+    /// Waits for the columns that workers have, and ends a row group that takes too much.
+    fn take_columns(&mut self) -> Result<()> {
+        self.wait()?;
         let leaves = self.columns.iter().flat_map(|column| &column.leaves);
         self.group_bytes = leaves.fold(GroupBytes::default(), |bytes, leaf| GroupBytes {
             held: bytes.held + leaf.memory_size(),
@@ -201,9 +207,7 @@ impl ParquetSink {
 
     /// Writes the row group in the making, if there is one.
     fn end_group(&mut self) -> Result<()> {
-        while let Some(column) = self.encoding.take() {
-            self.columns.push(column?);
-        }
+        self.wait()?;
         let mut closing = InOrder::new(self.workers.clone());
         self.columns.drain(..).for_each(|column| closing.start(move || column.close()));
         if !closing.is_empty() {

@@ -38,7 +38,7 @@ pub(super) struct PendingObjects {
 }
 
 /// Whether a name is that of a prefix in a store.
-pub(super) fn is_prefix(name: &Path) -> bool {
+pub(super) fn is_in_store(name: &Path) -> bool {
     Url::parse(name.to_str().unwrap_or_default()).is_some()
 }
 
